@@ -116,7 +116,8 @@ class Camera:
         uv = np.asarray(pixels, np.float64)
         rays = np.concatenate([uv, np.ones((len(uv), 1))], 1) @ np.linalg.inv(self.K).T
         local = rays * np.asarray(depths, np.float64)[:, None]
-        return local @ self.world_from_camera[:3, :3].T + self.position
+        points: Float64Array = local @ self.world_from_camera[:3, :3].T + self.position
+        return points
 
     def resized(self, width: int, height: int) -> Camera:
         """The same view on another pixel grid."""
