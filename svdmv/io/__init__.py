@@ -1,1 +1,1 @@
-"""."""
+"""Bytes <-> nouns: pictures, video, view folders, transforms.json, meshes. Every change of convention happens here."""
