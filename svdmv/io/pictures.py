@@ -90,10 +90,12 @@ def rgba_from_bytes(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_side_px: int = DEFAULT_MAX_SIDE_PX,
     min_side_px: int = 1,
+    as_stored: bool = False,
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """(H, W, 4) uint8 sRGB with straight alpha, and notes, of a picture file held in memory; see `read_picture`.
 
-    `where` names the source in errors. Raises InputError.
+    `where` names the source in errors. `as_stored` leaves out EXIF turns and ICC profiles, as glTF textures want it.
+    Raises InputError.
     """
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
@@ -116,7 +118,7 @@ def rgba_from_bytes(
                 next_step="use a larger version of the picture",
             )
         try:
-            upright = _upright_rgba(image, max_side_px, notes)
+            upright = _upright_rgba(image, max_side_px, as_stored, notes)
         except InputError as error:
             raise InputError(error.what, where=where, seen=error.seen, expected=error.expected) from error
         except Image.DecompressionBombError as error:
@@ -210,7 +212,7 @@ def _too_large(where: Path | str, seen: str, max_pixels: int) -> InputError:
     )
 
 
-def _upright_rgba(image: Image.Image, max_side_px: int, notes: list[str]) -> NDArray[np.uint8]:
+def _upright_rgba(image: Image.Image, max_side_px: int, as_stored: bool, notes: list[str]) -> NDArray[np.uint8]:
     """Decode, turn, reduce, bring to sRGB. Works in bands so that a large picture is never held twice."""
     original_size = image.size
     frames = getattr(image, "n_frames", 1)
@@ -219,8 +221,8 @@ def _upright_rgba(image: Image.Image, max_side_px: int, notes: list[str]) -> NDA
     if image.format in ("JPEG", "MPO") and max(image.size) > max_side_px:
         image.draft(image.mode, (max_side_px, max_side_px))
     image.load()
-    profile = image.info.get("icc_profile")
-    turn = _TURN_FROM_EXIF.get(image.getexif().get(0x0112, 1))
+    profile = None if as_stored else image.info.get("icc_profile")
+    turn = None if as_stored else _TURN_FROM_EXIF.get(image.getexif().get(0x0112, 1))
     width, height = image.size
     factor = math.ceil(max(width, height) / max_side_px)
     rows = factor * max(1, _BAND_PIXELS // (width * factor))

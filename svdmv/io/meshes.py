@@ -1,0 +1,123 @@
+"""Model files <-> Asset: glTF by our own reader and writer, OBJ, PLY and STL beside it; and the unit of the world."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.core import Asset, InputError
+from svdmv.io.atomic import translated_os_errors
+from svdmv.io.gltf_document import document_from_bytes
+from svdmv.io.gltf_reader import asset_from_document
+
+MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+
+
+def read_asset(path: Path | str) -> Asset:
+    """Read a model: all nodes' transforms applied, all triangles in one mesh, +Y up, uvs from the top left.
+
+    Args:
+        path: .glb, .gltf, .obj (with its .mtl), .ply or .stl. OBJ, PLY and STL declare no axes: taken as they are.
+
+    Returns:
+        Asset in the file's own unit. Provenance is what a GLB of ours carries; for another file it names the file, its
+        sha256 and in "notes" what was left out.
+
+    Raises:
+        InputError: the file is absent, damaged, empty, or needs a decoder that is not here.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    data = _bytes_of(path)
+    try:
+        if data[:4] == b"glTF" or suffix in (".glb", ".gltf"):
+            document = document_from_bytes(data, path)
+            asset, notes = asset_from_document(document)
+        elif suffix in MESH_SUFFIXES:
+            from svdmv.io.plain_meshes import asset_from_plain_mesh
+
+            asset, notes = asset_from_plain_mesh(path)
+        else:
+            raise InputError(
+                "This is not a model that can be read",
+                where=path,
+                seen=f"suffix {suffix!r}",
+                expected="one of " + ", ".join(MESH_SUFFIXES),
+                next_step="export the model as GLB",
+            )
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file contradicts itself in ways that no list of checks foresees
+        raise InputError(
+            "The model is damaged",
+            where=path,
+            seen=f"{type(error).__name__}: {error}",
+            expected="a complete model file",
+            next_step="export the model again",
+        ) from error
+    _check_surface(asset, path)
+    if asset.provenance:
+        return asset
+    source = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "notes": notes}
+    return replace(asset, provenance={"source": source})
+
+
+def normalised(
+    asset: Asset, rule: Literal["unit_box", "bounding_sphere"] = "unit_box"
+) -> tuple[Asset, NDArray[np.float64]]:
+    """The asset in the world's unit, and the (4, 4) matrix unit_from_file that took it there.
+
+    Args:
+        asset: any size, any place.
+        rule: "unit_box": the bounding box's longest side becomes 1 and its centre the origin;
+            "bounding_sphere": the bounding box's centre becomes the origin and the farthest vertex lies at 0.5.
+
+    Raises:
+        InputError: the mesh has no extent, or `rule` is unknown.
+    """
+    mesh = asset.mesh
+    used = mesh.vertices[np.unique(mesh.faces)].astype(np.float64)
+    low, high = (used.min(0), used.max(0)) if len(used) else (np.zeros(3), np.zeros(3))
+    centre = (low + high) / 2
+    if rule == "unit_box":
+        extent = float((high - low).max())
+    elif rule == "bounding_sphere":
+        extent = 2.0 * float(np.linalg.norm(used - centre, axis=1).max()) if len(used) else 0.0
+    else:
+        raise InputError("Unknown rule of size", where="rule", seen=rule, expected="unit_box or bounding_sphere")
+    if not (extent > 0 and np.isfinite(1.0 / extent)):
+        raise InputError(
+            "The model has no extent",
+            where="normalised",
+            seen=f"box {low.tolist()} .. {high.tolist()}",
+            expected="vertices at different places",
+        )
+    matrix = np.diag([1 / extent, 1 / extent, 1 / extent, 1.0])
+    matrix[:3, 3] = -centre / extent
+    return replace(asset, mesh=mesh.transformed(matrix)), matrix
+
+
+def _bytes_of(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError("A folder stands where a model was expected", where=path, expected="the path of a file")
+    with translated_os_errors(path):
+        return path.read_bytes()
+
+
+def _check_surface(asset: Asset, path: Path) -> None:
+    """Refuse a model whose faces have no area. Raises InputError."""
+    corners = asset.mesh.vertices.astype(np.float64)[asset.mesh.faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if not (area > 0).any():
+        raise InputError(
+            "The model has no surface",
+            where=path,
+            seen=f"{len(corners)} faces, total area 0",
+            expected="at least one triangle with area",
+            next_step="export the model again, as triangles",
+        )
