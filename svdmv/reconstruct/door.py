@@ -1,0 +1,68 @@
+"""The door of the room: choose a method by name, or let the views choose."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import replace
+from importlib.metadata import entry_points
+from typing import Any
+
+from svdmv.core import ConfigError, ViewSet
+from svdmv.reconstruct.result import Reconstruction
+
+METHODS = {"hull": "svdmv.reconstruct.hull:reconstruct_hull"}
+
+
+def reconstruction_methods() -> dict[str, str]:
+    """Name -> "module:function" of every method: the built-in ones and those of entry points svdmv.reconstructors."""
+    found = {point.name: point.value for point in entry_points(group="svdmv.reconstructors")}
+    return {**found, **METHODS}
+
+
+def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -> Reconstruction:
+    """A closed mesh with vertex colours from posed views with alpha.
+
+    Args:
+        views: N pictures with alpha and known cameras.
+        method: a name of `reconstruction_methods()`, or "auto".
+        settings: passed on to the method; "hull" takes `resolution` (lattice points along the longest side),
+            `drop` (dissenting views ignored at each point, or "auto"), `flatten` and `align`.
+
+    Returns:
+        A `Reconstruction`: mesh in world units, the views as used, notes and figures.
+
+    Raises:
+        ConfigError: the method or a setting is unknown.
+        DataError: the views cannot be reconstructed: no alpha, empty masks, one side only.
+        MissingDependency: a package of the method is absent.
+
+    Example:
+        >>> mesh = reconstruct_mesh(views, method="hull", resolution=96).mesh  # doctest: +SKIP
+    """
+    known = reconstruction_methods()
+    chosen, why = (method, "asked for by name") if method != "auto" else _automatic()
+    if chosen not in known:
+        near = difflib.get_close_matches(chosen, [*known, "auto"], 1)
+        raise ConfigError(
+            "Unknown reconstruction method",
+            where="method",
+            seen=chosen,
+            expected=" or ".join(sorted([*known, "auto"])),
+            next_step=f"use {near[0]}" if near else "svdmv list",
+        )
+    module, _, name = known[chosen].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    try:
+        result: Reconstruction = function(views, **settings)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error) or f"{name}()" not in str(error):
+            raise
+        raise ConfigError(
+            f"The method {chosen} does not know a setting", where="reconstruct_mesh", seen=str(error)
+        ) from error
+    return replace(result, method=chosen, why=why)
+
+
+def _automatic() -> tuple[str, str]:
+    return "hull", "the visual hull needs nothing but alpha and is the only method installed that always gives a mesh"
