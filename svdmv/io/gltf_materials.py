@@ -117,7 +117,7 @@ def _choice_of(info: dict[str, Any]) -> UvChoice:
     c, s = math.cos(turn), math.sin(turn)
     (sx, sy), (tx, ty) = transform.get("scale", (1.0, 1.0)), transform.get("offset", (0.0, 0.0))
     matrix = np.array([[c * sx, s * sy, tx], [-s * sx, c * sy, ty], [0.0, 0.0, 1.0]])
-    return UvChoice(int(transform.get("texCoord", info.get("texCoord", 0))), matrix)
+    return UvChoice(int(transform.get("texCoord", info.get("texCoord", 0))), matrix + 0.0)  # no negative zeros
 
 
 def _image_index(document: GltfDocument, texture_index: Any) -> Any:

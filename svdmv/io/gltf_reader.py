@@ -39,11 +39,12 @@ def asset_from_document(document: GltfDocument) -> tuple[Asset, list[str]]:
     notes: list[str] = []
     pieces: list[_Piece] = []
     for node, world_from_node in _placed_nodes(document, notes):
-        mesh_index = node["mesh"]
         for matrix in _instances(document, node, world_from_node):
-            for primitive in document.row("meshes", mesh_index).get("primitives", []):
+            placement = len(pieces)
+            for primitive in document.row("meshes", node["mesh"]).get("primitives", []):
                 piece = _piece(document, primitive, matrix, notes)
                 if piece is not None:
+                    piece.key = (placement, *piece.key)
                     pieces.append(piece)
         if "skin" in node:
             notes.append("skins are not applied: shown as modelled")
@@ -63,6 +64,7 @@ class _Piece:
 
     def __init__(self, vertices: NDArray[np.float64], faces: NDArray[np.int64], material: int | None) -> None:
         self.vertices, self.faces, self.material = vertices, faces, material
+        self.key: tuple[Any, ...] = ()  # equal for primitives of one placement that share all their vertex data
         self.normals: NDArray[np.float64] | None = None
         self.uvs: NDArray[np.float64] | None = None
         self.colors: NDArray[np.uint8] | None = None
@@ -172,10 +174,9 @@ def _piece(
         faces = faces[:, ::-1]
     piece = _Piece(local @ linear.T + matrix[:3, 3], faces, primitive.get("material"))
     if "NORMAL" in attributes and determinant != 0:
-        turned = document.accessor(attributes["NORMAL"]).astype(np.float64) @ np.linalg.inv(linear)
-        length = np.linalg.norm(turned, axis=1, keepdims=True)
-        if turned.shape == local.shape and np.isfinite(turned).all():
-            piece.normals = turned / np.maximum(length, 1e-30)
+        normals = document.accessor(attributes["NORMAL"]).astype(np.float64)
+        if normals.shape == local.shape and np.isfinite(normals).all():
+            piece.normals = _turned(normals, linear)
         else:
             notes.append("stored normals are damaged: computed anew")
     if "targets" in primitive:
@@ -186,7 +187,16 @@ def _piece(
         piece.uvs = _placed_uvs(document, attributes[name], choice, len(local))
     if "COLOR_0" in attributes:
         piece.colors = _colors(document, attributes["COLOR_0"], len(local), notes)
+    piece.key = (*sorted(attributes.items()), name, choice.matrix.tobytes())
     return piece
+
+
+def _turned(normals: NDArray[np.float64], linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit normals after the inverse transpose of `linear`; unit vectors stay bit for bit under the identity."""
+    turned = normals if np.array_equal(linear, np.eye(3)) else normals @ np.linalg.inv(linear)
+    length = np.linalg.norm(turned, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.where(np.abs(length - 1) < 1e-5, turned, turned / np.maximum(length, 1e-30))
+    return unit
 
 
 def _corners(document: GltfDocument, primitive: dict[str, Any], count: int) -> NDArray[np.int64]:
@@ -233,19 +243,29 @@ def _colors(document: GltfDocument, accessor: Any, count: int, notes: list[str])
 
 def _joined(document: GltfDocument, pieces: list[_Piece], notes: list[str]) -> Asset:
     """All pieces as one asset; what some pieces lack is filled: white colours, zero uvs, computed normals."""
-    offsets = np.cumsum([0] + [len(p.vertices) for p in pieces])
-    vertices = np.concatenate([p.vertices for p in pieces])
-    faces = np.concatenate([p.faces + offset for p, offset in zip(pieces, offsets, strict=False)])
+    blocks: dict[tuple[Any, ...], list[_Piece]] = {}
+    for piece in pieces:
+        blocks.setdefault(piece.key, []).append(piece)
+    heads = [block[0] for block in blocks.values()]
+    pieces = [piece for block in blocks.values() for piece in block]
+    offsets = dict(zip(blocks, np.cumsum([0] + [len(p.vertices) for p in heads]), strict=False))
+    vertices = np.concatenate([p.vertices for p in heads])
+    faces = np.concatenate([p.faces + offsets[p.key] for p in pieces])
     normals = uvs = colors = None
-    if any(p.normals is not None for p in pieces):
+    if any(p.normals is not None for p in heads):
+        computed = vertex_normals(vertices, faces)
+        at = [offsets[p.key] for p in heads]
         normals = np.concatenate(
-            [vertex_normals(p.vertices, p.faces) if p.normals is None else p.normals for p in pieces]
+            [
+                computed[o : o + len(p.vertices)] if p.normals is None else p.normals
+                for p, o in zip(heads, at, strict=True)
+            ]
         )
-    if any(p.uvs is not None for p in pieces):
-        uvs = np.concatenate([np.zeros((len(p.vertices), 2)) if p.uvs is None else p.uvs for p in pieces])
-    if any(p.colors is not None for p in pieces):
+    if any(p.uvs is not None for p in heads):
+        uvs = np.concatenate([np.zeros((len(p.vertices), 2)) if p.uvs is None else p.uvs for p in heads])
+    if any(p.colors is not None for p in heads):
         colors = np.concatenate(
-            [np.full((len(p.vertices), 3), 255, np.uint8) if p.colors is None else p.colors for p in pieces]
+            [np.full((len(p.vertices), 3), 255, np.uint8) if p.colors is None else p.colors for p in heads]
         )
     used = list(dict.fromkeys(p.material for p in pieces))
     materials: tuple[Material, ...] = tuple(material_from_row(document, index, notes) for index in used)
