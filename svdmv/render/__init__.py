@@ -1,1 +1,82 @@
-"""."""
+"""Asset and cameras in, ViewSet out. Renderers are entries of one table; the first runs on any CPU."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from svdmv.core import Asset, Camera, ConfigError, Orbit, ViewSet
+
+RENDERERS: dict[str, str] = {"raster": "svdmv.render.raster:render_views"}
+
+__all__ = ["RENDERERS", "render_views"]
+
+
+def render_views(
+    asset: Asset,
+    cameras: Sequence[Camera],
+    *,
+    orbit: Orbit | None = None,
+    light: str | Path | NDArray[Any] = "studio",
+    supersampling: int = 2,
+    shading: Literal["pbr", "matte", "unlit"] = "pbr",
+    renderer: str = "raster",
+    with_geometry: bool = True,
+) -> ViewSet:
+    """Render every camera's view of an asset. Work that does not depend on the camera is done once a call.
+
+    Args:
+        asset: mesh and materials, world coordinates, +Y up.
+        cameras: one or more, all of one picture size.
+        orbit: kept in the result when the cameras come from one.
+        light: "studio", "sky", "overcast", "sun", "uniform", a .hdr file, or a latitude-longitude map (H, W, 3) of
+            linear radiance (convention in render/environment.py). Fixed to the world.
+        supersampling: samples along each side of a pixel.
+        shading: pbr (glTF metallic-roughness), matte (base colour times light), unlit (base colour alone).
+        renderer: a name in RENDERERS or of an entry point in the group svdmv.renderers.
+        with_geometry: also depths and normals, at pixel centres.
+
+    Returns:
+        ViewSet of uint8 sRGB images with straight alpha; depths inf and normals 0 where nothing is.
+
+    Raises:
+        ConfigError: unknown renderer or shading, no camera, cameras of several sizes.
+        InputError: unknown or unreadable light.
+        DataError: the mesh has no face with an area.
+    """
+    if not cameras or len({(c.width, c.height) for c in cameras}) > 1:
+        raise ConfigError(
+            "These cameras make no view set",
+            where="cameras",
+            seen=f"{len(cameras)} cameras of sizes {sorted({(c.width, c.height) for c in cameras})}",
+            expected="at least one, all of one size",
+        )
+    draw = _resolved(renderer)
+    views: ViewSet = draw(
+        asset,
+        cameras,
+        orbit=orbit,
+        light=light,
+        supersampling=supersampling,
+        shading=shading,
+        with_geometry=with_geometry,
+    )
+    return views
+
+
+def _resolved(renderer: str) -> Any:
+    """The function behind a renderer's name. Raises ConfigError when there is none."""
+    if renderer in RENDERERS:
+        module, _, function = RENDERERS[renderer].partition(":")
+        return getattr(importlib.import_module(module), function)
+    found = entry_points(group="svdmv.renderers")
+    if renderer in found.names:
+        return found[renderer].load()
+    raise ConfigError(
+        "Unknown renderer", where="renderer", seen=renderer, expected=" or ".join([*RENDERERS, *sorted(found.names)])
+    )
