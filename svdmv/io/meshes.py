@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,12 @@ from svdmv.io.gltf_document import document_from_bytes
 from svdmv.io.gltf_reader import asset_from_document
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+EXPORTERS = {
+    ".glb": "svdmv.io.gltf:write_glb",
+    ".obj": "svdmv.io.mesh_writers:write_obj",
+    ".ply": "svdmv.io.mesh_writers:write_ply",
+    ".stl": "svdmv.io.mesh_writers:write_stl",
+}
 
 
 def read_asset(path: Path | str) -> Asset:
@@ -65,6 +73,31 @@ def read_asset(path: Path | str) -> Asset:
         return asset
     source = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "notes": notes}
     return replace(asset, provenance={"source": source})
+
+
+def write_asset(path: Path | str, asset: Asset) -> None:
+    """Write `asset` in the format of the path's suffix, whole or not at all.
+
+    Args:
+        path: ends in a key of EXPORTERS, or in the name of an entry point of the group "svdmv.exporters".
+        asset: written in its own unit, +Y up. Only .glb keeps everything, provenance included.
+
+    Raises:
+        InputError: the suffix is unknown or the system refuses to write.
+        DataError: the asset is empty.
+    """
+    suffix = Path(path).suffix.lower()
+    added = {entry.name: entry.value for entry in entry_points(group="svdmv.exporters")}
+    known = {**added, **EXPORTERS}
+    if suffix not in known:
+        raise InputError(
+            "The suffix names no format that can be written",
+            where=path,
+            seen=suffix or "no suffix",
+            expected="one of " + ", ".join(sorted(known)),
+        )
+    module, _, function = known[suffix].partition(":")
+    getattr(importlib.import_module(module), function)(path, asset)
 
 
 def normalised(
