@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def write_ply(path: Path | str, asset: Asset) -> None:
         InputError: the system refuses to write.
     """
     mesh = _with_faces(asset)
-    columns = [(n, "<f4", "float", mesh.vertices[:, i]) for i, n in enumerate("xyz")]
+    columns: list[tuple[str, str, str, Any]] = [(n, "<f4", "float", mesh.vertices[:, i]) for i, n in enumerate("xyz")]
     if mesh.normals is not None:
         columns += [(f"n{n}", "<f4", "float", mesh.normals[:, i]) for i, n in enumerate("xyz")]
     if mesh.uvs is not None:
