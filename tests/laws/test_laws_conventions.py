@@ -165,7 +165,7 @@ def test_default_lens_is_33_8_degrees_square_and_keeps_the_unit_cube_in_frame():
     camera = Orbit.static(0).cameras(576, 576)[0]
     # 288 / tan(16.9 degrees): tan = 0.303823
     np.testing.assert_allclose(camera.K, [(947.92, 0, 288), (0, 947.92, 288), (0, 0, 1)], atol=0.01)
-    np.testing.assert_allclose(UNIT_BOX_RADIUS, 0.8660254 / 0.2907019, rtol=1e-6)  # sqrt(3)/2 over sin 16.9 degrees
+    np.testing.assert_allclose(UNIT_BOX_RADIUS, 0.8660254 / 0.290702, rtol=1e-5)  # sqrt(3)/2 over sin 16.9 degrees
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
     for view in Orbit.static(35.26).cameras(576, 576):
         pixels, _ = view.project(corners)
