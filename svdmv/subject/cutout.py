@@ -11,6 +11,7 @@ from PIL import Image
 
 from svdmv.core import InputError
 from svdmv.io.pictures import Picture
+from svdmv.subject.border_key import even_background
 from svdmv.subject.matting import refined_alpha, subject_colors
 from svdmv.subject.resampling import reduced
 from svdmv.subject.segmentation import Segmentation, Segmenter, best_segmentation, segmenter_by_name
@@ -24,6 +25,7 @@ COVERS_EVERYTHING = 0.985
 ZOOM_BELOW = 0.7  # a subject smaller than this share of the picture is looked at a second time, from near
 ZOOM_MARGIN = 0.2
 ZOOM_AGREEMENT = 0.7
+SURE = 0.9  # where a mask is less sure than this, an even background may overrule it
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +85,9 @@ def segment_by_alpha(rgba: NDArray[np.uint8], weights: Path | None = None) -> Se
             next_step="leave the choice of segmenter on auto",
         )
     notes = []
-    soft = alpha.astype(np.float32) / 255
+    soft = (alpha / 255).astype(np.float32)
     if densest < FULL_ALPHA:
-        soft = soft * (255 / densest)
+        soft = (alpha / densest).astype(np.float32)
         notes.append(f"the picture is nowhere more opaque than {densest / 255:.0%}; its alpha was scaled up")
     soft, _, removed = without_specks(soft, SPECK_OF_LARGEST)
     if removed:
@@ -113,7 +115,7 @@ def cut_out(picture: Picture, segmenter: str, weights: Path | None, work_px: int
         whole = rgba.copy()
         whole[..., 3] = np.rint(found.mask * 255)
         return Cutout(whole, 0.0, 0.0, 1.0, found.name, found.notes)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if picture.has_alpha:
         rgba = _over_white(rgba)
         notes = ("the file's transparency was laid on white",)
@@ -149,6 +151,9 @@ def _cut_by_mask(
         error_px = found.edge_error_px
     rgb = np.ascontiguousarray(work[..., :3])
     alpha = refined_alpha(rgb, mask, max(round(error_px), 2))
+    behind = even_background(rgb)
+    if behind is not None:
+        alpha[behind & (mask < SURE)] = 0
     alpha, num_parts, _ = without_specks(alpha, PART_OF_LARGEST)
     notes = found.notes + ((f"{num_parts} separate objects kept",) if num_parts > 1 else ())
     colors = subject_colors(rgb, alpha)

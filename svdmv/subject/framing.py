@@ -92,7 +92,7 @@ def frame_subject(
 
 
 def _framed(cut: Cutout, picture: Picture, size: int, foreground_ratio: float) -> FramedSubject:
-    alpha = cut.rgba[..., 3].astype(np.float32) / 255
+    alpha = (cut.rgba[..., 3] / 255).astype(np.float32)
     box = soft_box(alpha)
     longer = 0.0 if box is None else max(box[2] - box[0], box[3] - box[1])
     if box is None or longer < LEAST_SUBJECT_PX * cut.factor:

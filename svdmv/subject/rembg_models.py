@@ -32,5 +32,5 @@ def segment_by_rembg(rgba: NDArray[np.uint8], weights: Path | None = None) -> Se
     mask = rembg.remove(
         Image.fromarray(np.ascontiguousarray(rgba[..., :3])), session=rembg.new_session(name), only_mask=True
     )
-    soft = np.asarray(mask.convert("L"), np.float32) / 255
+    soft = (np.asarray(mask.convert("L")) / 255).astype(np.float32)
     return Segmentation(soft, f"rembg {name}", max(round(max(rgba.shape[:2]) / 320), 2))

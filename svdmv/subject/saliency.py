@@ -90,9 +90,11 @@ def segment_by_model(rgb: NDArray[np.uint8], path: Path) -> Segmentation:
     small = np.asarray(
         Image.fromarray(np.ascontiguousarray(rgb)).resize((side, side), Image.Resampling.LANCZOS), np.float32
     )
-    tensor = (small / max(float(small.max()), 1.0) - np.float32(mean)) / np.float32(deviation)
+    tensor = (small / max(float(small.max()), 1.0) - np.array(mean)) / np.array(deviation)
     try:
-        output = session.run([session.get_outputs()[0].name], {entry.name: tensor.transpose(2, 0, 1)[None]})[0]
+        output = session.run(
+            [session.get_outputs()[0].name], {entry.name: tensor.transpose(2, 0, 1)[None].astype(np.float32)}
+        )[0]
         mask = np.asarray(output, np.float32).reshape(output.shape[-2:])
     except Exception as error:
         raise CheckpointError(
@@ -113,7 +115,9 @@ def segment_by_model(rgb: NDArray[np.uint8], path: Path) -> Segmentation:
         )
     height, width = rgb.shape[:2]
     return Segmentation(
-        resized_mask(mask / certainty, width, height), path.stem, max(round(1.5 * max(height, width) / side), 2)
+        resized_mask((mask / certainty).astype(np.float32), width, height),
+        path.stem,
+        max(round(1.5 * max(height, width) / side), 2),
     )
 
 
