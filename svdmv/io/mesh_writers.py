@@ -17,7 +17,8 @@ def write_obj(path: Path | str, asset: Asset) -> None:
     """Write NAME.obj, NAME.mtl and one NAME_<n>.png a textured material; the .obj last.
 
     Vertex colours follow the position (x y z r g b, sRGB), as MeshLab and Blender read them; uvs get the format's
-    bottom-left origin; floats are written with every digit.
+    bottom-left origin; floats are written with every digit. With vertex colours and plain white materials no .mtl is
+    written, for many readers drop the colours beside one.
 
     Raises:
         DataError: no face.
@@ -25,7 +26,12 @@ def write_obj(path: Path | str, asset: Asset) -> None:
     """
     path = Path(path)
     mesh = _with_faces(asset)
-    rows = [f"# {len(mesh.vertices)} vertices, {len(mesh.faces)} faces, +Y up", f"mtllib {path.stem}.mtl"]
+    rows = [f"# {len(mesh.vertices)} vertices, {len(mesh.faces)} faces, +Y up"]
+    with_materials = mesh.colors is None or any(
+        m.base_color_srgb is not None or m.base_color_factor_linear != (1.0, 1.0, 1.0, 1.0) for m in asset.materials
+    )
+    if with_materials:
+        rows.append(f"mtllib {path.stem}.mtl")
     colors = None if mesh.colors is None else mesh.colors / 255.0
     for i, vertex in enumerate(mesh.vertices.tolist()):
         tail = "" if colors is None else " " + " ".join(f"{c:.6f}" for c in colors[i])
@@ -48,9 +54,10 @@ def write_obj(path: Path | str, asset: Asset) -> None:
             library.append(f"map_Kd {path.stem}_{index}.png")
         faces = mesh.faces[owners == index]
         if len(faces):
-            rows.append(f"usemtl {name}")
+            rows += [f"usemtl {name}"] if with_materials else []
             rows += ["f " + " ".join(corner.format(c + 1) for c in face) for face in faces.tolist()]
-    write_text(path.with_suffix(".mtl"), "\n".join(library) + "\n")
+    if with_materials:
+        write_text(path.with_suffix(".mtl"), "\n".join(library) + "\n")
     write_text(path, "\n".join(rows) + "\n")
 
 

@@ -45,7 +45,10 @@ def asset_from_plain_mesh(path: Path) -> tuple[Asset, list[str]]:
         if geometry.faces.min() < 0 or geometry.faces.max() >= len(finite):
             seen = f"indices {geometry.faces.min()} .. {geometry.faces.max()} of {len(finite)} vertices"
             raise InputError("A face names a vertex that is not there", where=path, seen=seen, expected="valid indices")
-    return _joined(meshes, _has_normals(path), notes), notes
+    asset = _joined(meshes, _has_normals(path), notes)
+    if path.suffix.lower() == ".obj" and asset.mesh.colors is None and len(_arguments(path, "v")[0].split()) >= 6:
+        notes.append("vertex colours beside a material are left out")
+    return asset, notes
 
 
 def _placements(scene: Any) -> list[tuple[NDArray[np.float64], str]]:

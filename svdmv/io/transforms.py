@@ -110,10 +110,20 @@ def transforms_from_cameras(
 
 def orbit_from_transforms(tree: Mapping[str, Any]) -> Orbit | None:
     """The orbit that `transforms_from_cameras` kept, or None. Raises DataError when it is damaged."""
-    kept = tree.get(OWN_KEY, {}).get("orbit")
+    own = tree.get(OWN_KEY)
+    kept = own.get("orbit") if isinstance(own, dict) else None
     if kept is None:
         return None
-    return Orbit(kept["azimuths_deg"], kept["elevations_deg"], float(kept["radius"]), float(kept["fov_y_deg"]))
+    try:
+        return Orbit(kept["azimuths_deg"], kept["elevations_deg"], float(kept["radius"]), float(kept["fov_y_deg"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            "The orbit kept in transforms.json is damaged",
+            where=f"{OWN_KEY}.orbit",
+            seen=repr(error),
+            expected="azimuths_deg, elevations_deg, radius, fov_y_deg",
+            next_step=f"write the views again, or remove {OWN_KEY}.orbit from the file",
+        ) from error
 
 
 def frames_from_transforms(

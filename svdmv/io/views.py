@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +141,21 @@ def _geometry(path: Path) -> dict[str, Any]:
     """Depths and normals of a folder of ours; empty when it has none. Never unpickles."""
     if not path.exists():
         return {}
+    with translated_os_errors(path):
+        data = path.read_bytes()
     try:
-        with translated_os_errors(path), np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return {name: stored[name] for name in ("depths", "normals") if name in stored.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise InputError(
             "The depth file is damaged", where=path, seen=error, expected="depths and normals", next_step="render again"
         ) from error
