@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +204,17 @@ def test_views_that_fail_at_any_write_never_look_complete(tmp_path: Path, monkey
             assert (load_views(folder).images == 9).all()
     assert limit > 5
     assert reasons == {"No space left to write the file"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a matter of POSIX systems")
+def test_a_killed_writer_leaves_only_what_can_be_removed(tmp_path: Path):
+    code = (
+        "import os, signal, sys; from svdmv.io.atomic import whole_file\n"
+        "with whole_file(sys.argv[1]) as path:\n"
+        "    path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.bin")], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "x.bin").exists()
+    assert len(remove_leftovers(tmp_path)) == 1
+    assert os.listdir(tmp_path) == []
