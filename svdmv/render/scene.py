@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, DataError, Material, Mesh
+from svdmv.core import Asset, DataError, Material
 from svdmv.io.colour import linear_from_srgb
 
 Floats = NDArray[np.float32]
@@ -78,7 +78,7 @@ def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int =
     uvs = np.zeros((len(positions), 2), np.float32) if mesh.uvs is None else mesh.uvs
     colors = np.ones((0, 3), np.float32) if mesh.colors is None else _LINEAR_OF_BYTE[mesh.colors]
     if mesh.normals is None:
-        source, faces, normals = _creased(mesh, faces, cross)
+        source, faces, normals = creased(mesh.vertices, faces)
         positions, uvs, colors = positions[source], uvs[source], colors[source] if len(colors) else colors
     else:
         normals = mesh.normals.astype(np.float64)
@@ -122,20 +122,28 @@ def welded(points: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
     return index.reshape(-1), int(index.max()) + 1
 
 
-def _creased(
-    mesh: Mesh, faces: NDArray[Any], cross: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """Source vertex, faces and normals after splitting vertices where faces meet at more than CREASE_DEG."""
+def creased(
+    vertices: NDArray[Any], faces: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Normals of a mesh (V, 3), (F, 3): smooth where faces meet at less than CREASE_DEG, sharp above.
+
+    Vertices at the same place count as one, whatever their other attributes.
+
+    Returns:
+        source (W,) the vertex each new vertex comes from, faces (F, 3) into the new vertices, unit normals (W, 3).
+    """
     from svdmv.render._kernels import corner_normals
 
-    place, count = welded(mesh.vertices)
+    corners = np.asarray(vertices, np.float64)[faces]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    place, count = welded(vertices)
     corner_place = place[faces].reshape(-1)
     order = np.argsort(corner_place, kind="stable")
     starts = np.searchsorted(corner_place[order], np.arange(count + 1))
-    normals = corner_normals(faces, cross, starts, order, np.cos(np.radians(CREASE_DEG))).reshape(-1, 3)
-    source = faces.reshape(-1)
-    key = np.hstack([source[:, None].astype(np.float64), np.round(normals * 4096)])
-    index, count = welded(key)
+    min_cosine = float(np.cos(np.radians(CREASE_DEG)))
+    normals = corner_normals(faces, cross, starts, order, min_cosine).reshape(-1, 3)
+    source = faces.reshape(-1).astype(np.int64)
+    index, count = welded(np.hstack([source[:, None].astype(np.float64), np.round(normals * 4096)]))
     first = np.zeros(count, np.int64)
     first[index[::-1]] = np.arange(len(index))[::-1]
     return source[first], index.reshape(-1, 3), normals[first]
