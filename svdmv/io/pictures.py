@@ -70,7 +70,8 @@ def read_picture(
 
     Args:
         path: PNG, JPEG, WebP, GIF, TIFF, BMP, PPM, ICO, JPEG 2000, and AVIF where Pillow was built with it.
-        max_pixels: pictures with more pixels are refused before they are decoded.
+        max_pixels: pictures with more pixels are refused before they are decoded (Pillow's own limit, twice
+            Image.MAX_IMAGE_PIXELS, holds as well).
         max_side_px: longer pictures are reduced by a whole factor (colour weighted by alpha).
         min_side_px: smaller pictures are refused.
 
@@ -232,7 +233,7 @@ def _upright_rgba(image: Image.Image, max_side_px: int, as_stored: bool, notes: 
         band = image.crop((0, top, width, min(height, top + rows)))
         rgba = rgba_from_any_mode(band, value_range, profile, notes)
         if profile and band.mode not in ("CMYK", "LAB"):
-            rgba = srgb_from_profile(rgba, profile, notes, grey=band.mode in ("1", "L", "LA", "I", "I;16", "F"))
+            rgba = srgb_from_profile(rgba, profile, notes, grey=band.mode[0] in "1LIF")
         if factor > 1:
             rgba = rgba.convert("RGBa").reduce(factor).convert("RGBA")
         out.paste(rgba, (0, top // factor))
