@@ -1,0 +1,238 @@
+"""One framed picture in, 21 views out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from svdmv.core import ConfigError, InputError, Orbit, ViewSet
+from svdmv.diffusion.alpha import alpha_from_white, unmixed_from_white
+from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, image_tokens
+from svdmv.diffusion.edm import karras_sigmas
+from svdmv.diffusion.guidance import Guidance, guided
+from svdmv.diffusion.info import CheckpointInfo
+from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.samplers import SAMPLERS, StepReport
+
+MAX_SEED = 2**63 - 1
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample. None takes what the checkpoint recommends.
+
+    elevation_deg: elevation of the input view, absolute degrees; the whole orbit stands at it.
+    seed: of the first picture; picture k of a batch uses seed + k, whatever the batch size.
+    """
+
+    elevation_deg: float = 10.0
+    seed: int = 0
+    num_steps: int | None = None
+    guidance: Guidance | None = None
+    sampler: str | None = None
+    noise_aug: float | None = None
+    decode_chunk: int | None = None
+
+    def resolved(self, info: CheckpointInfo) -> Sampling:
+        """With the checkpoint's defaults filled in and every value checked; raises ConfigError."""
+        made = replace(
+            self,
+            num_steps=info.num_steps if self.num_steps is None else self.num_steps,
+            guidance=info.guidance if self.guidance is None else self.guidance,
+            sampler=info.sampler if self.sampler is None else self.sampler,
+            noise_aug=info.noise_aug if self.noise_aug is None else self.noise_aug,
+            decode_chunk=info.decode_chunk if self.decode_chunk is None else self.decode_chunk,
+        )
+        low, high = info.elevation_range_deg
+        if not (math.isfinite(made.elevation_deg) and low <= made.elevation_deg <= high):
+            raise ConfigError(
+                "The elevation is outside what the model was trained on",
+                where="--elevation",
+                seen=f"{made.elevation_deg:g} degrees",
+                expected=f"{low:g} .. {high:g} degrees above the horizon",
+                next_step=f"--elevation {min(max(made.elevation_deg, low), high):g}"
+                if math.isfinite(made.elevation_deg)
+                else "--elevation 10",
+            )
+        if not 1 <= (made.num_steps or 0) <= MAX_STEPS:
+            raise ConfigError(
+                "The number of sampling steps is out of range",
+                where="--steps",
+                seen=made.num_steps,
+                expected=f"1 .. {MAX_STEPS}",
+                next_step=f"--steps {info.num_steps}",
+            )
+        if not 0 <= made.seed <= MAX_SEED:
+            raise ConfigError(
+                "The seed is out of range",
+                where="--seed",
+                seen=made.seed,
+                expected=f"0 .. {MAX_SEED}",
+                next_step="--seed 0",
+            )
+        if made.sampler not in SAMPLERS:
+            raise ConfigError(
+                "The sampler is not known",
+                where="--sampler",
+                seen=made.sampler,
+                expected=", ".join(SAMPLERS),
+                next_step=f"--sampler {info.sampler}",
+            )
+        if not 0 <= (made.noise_aug or 0.0) <= 1:
+            raise ConfigError(
+                "The condition noise is out of range", where="noise_aug", seen=made.noise_aug, expected="0 .. 1"
+            )
+        if (made.decode_chunk or 0) < 1:
+            raise ConfigError(
+                "The decode chunk is out of range",
+                where="--decode-chunk",
+                seen=made.decode_chunk,
+                expected="1 or more frames",
+            )
+        return made
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form for provenance."""
+        guidance = None if self.guidance is None else self.guidance.as_dict()
+        return {
+            "elevation_deg": self.elevation_deg,
+            "seed": self.seed,
+            "num_steps": self.num_steps,
+            "guidance": guidance,
+            "sampler": self.sampler,
+            "noise_aug": self.noise_aug,
+            "decode_chunk": self.decode_chunk,
+        }
+
+
+def orbit_of(info: CheckpointInfo, elevation_deg: float) -> Orbit:
+    """The static orbit a checkpoint draws, view 0 = the input view, counter-clockwise."""
+    return Orbit.static(elevation_deg, info.num_views, radius=info.framing.radius, fov_y_deg=info.framing.fov_y_deg)
+
+
+def frame_order(info: CheckpointInfo) -> list[int]:
+    """For each view of our orbit, the frame of the checkpoint that shows it (input view and sign are the model's)."""
+    n = info.num_views
+    return [(info.input_view_index + info.azimuth_sign * view) % n for view in range(n)]
+
+
+def pixels_from_framed(framed: NDArray[np.uint8], channels: int) -> Tensor:
+    """(1, 3 or 4, S, S) float32 in [-1, 1]: colour over white, alpha as fourth channel; from (S, S, 4) uint8."""
+    values = framed.astype(np.float32) / 255
+    alpha = values[..., 3:]
+    joined = np.concatenate([values[..., :3] * alpha + (1 - alpha), alpha], -1)[..., :channels]
+    return torch.from_numpy(np.ascontiguousarray(joined.transpose(2, 0, 1)[None])) * 2 - 1
+
+
+def start_noise(model: SvdMv, seed: int, sigma_max: float) -> Tensor:
+    """(1, F, C, h, w) float32: unit noise of this seed times sqrt(1 + sigma_max^2), drawn on the CPU on any device."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(1, model.info.num_views, *model.latent_shape, generator=generator)
+    return noise * math.sqrt(1 + sigma_max**2)
+
+
+@torch.inference_mode()
+def sample_latents(model: SvdMv, pixels: Tensor, sampling: Sampling, report: StepReport | None = None) -> Tensor:
+    """(B, F, C, h, w) scaled latents of input views (B, 3 or 4, S, S) in [-1, 1]; `sampling` must be resolved."""
+    info, device = model.info, model.device
+    count = len(pixels)
+    pixels = pixels.to(device)
+    strength = torch.full((count,), float(sampling.noise_aug or 0.0), device=device)
+    noise = None
+    if sampling.noise_aug:
+        draws = [
+            torch.randn(pixels.shape[1:], generator=torch.Generator().manual_seed((sampling.seed + k) ^ 0x5EED))
+            for k in range(count)
+        ]
+        noise = torch.stack(draws).to(device)
+    elevations = torch.full((count,), float(sampling.elevation_deg), device=device)
+    condition = Condition(
+        image_tokens(model.image_encoder, pixels, info.clip_size),
+        condition_latents(model.vae, pixels, strength, noise),
+        id_rows(info, elevations, strength),
+    )
+    guidance = sampling.guidance or info.guidance
+    scales = guidance.scales(info.num_views, info.input_view_index).to(device)
+    denoiser = guided(model.denoiser(condition), model.denoiser(condition.null()), scales)
+    sigmas = karras_sigmas(sampling.num_steps or info.num_steps, info.sigma_min, info.sigma_max, info.rho)
+    start = torch.cat([start_noise(model, sampling.seed + k, info.sigma_max) for k in range(count)]).to(device)
+    return SAMPLERS[sampling.sampler or info.sampler](denoiser, start, sigmas, report)
+
+
+def generate_views(
+    model: SvdMv,
+    framed: Sequence[NDArray[np.uint8]],
+    sampling: Sampling | None = None,
+    *,
+    report: StepReport | None = None,
+) -> list[ViewSet]:
+    """The orbit of each framed picture.
+
+    Args:
+        model: from load_checkpoint.
+        framed: (S, S, 4) uint8 pictures, straight alpha, S = the checkpoint's image_size.
+        report: called with (step, num_steps).
+
+    Returns:
+        One ViewSet a picture: float32 colours, alphas, orbit; view 0 is the framed input itself.
+
+    Raises:
+        InputError: a picture has another size. ConfigError: a setting is out of range.
+        CheckpointError: the network gives values that are not finite.
+    """
+    info = model.info
+    chosen = (sampling or Sampling()).resolved(info)
+    for number, picture in enumerate(framed):
+        if picture.shape != (info.image_size, info.image_size, 4) or picture.dtype != np.uint8:
+            raise InputError(
+                "A framed picture has another size than the checkpoint",
+                where=f"picture {number}",
+                seen=f"{picture.shape} {picture.dtype}",
+                expected=f"({info.image_size}, {info.image_size}, 4) uint8",
+                next_step="frame it with svdmv.subject.frame_subject",
+            )
+    pixels = torch.cat([pixels_from_framed(picture, info.image_channels) for picture in framed])
+    latents = sample_latents(model, pixels, chosen, report)[:, frame_order(info)]
+    with torch.inference_mode():
+        decoded = model.pixels_from_latents(latents, chosen.decode_chunk)
+    values = ((decoded + 1) / 2).cpu().numpy().transpose(0, 1, 3, 4, 2)
+    return [
+        _view_set(info, clip, picture, chosen, chosen.seed + k)
+        for k, (clip, picture) in enumerate(zip(values, framed, strict=True))
+    ]
+
+
+def _view_set(
+    info: CheckpointInfo, values: NDArray[np.float32], framed: NDArray[np.uint8], sampling: Sampling, seed: int
+) -> ViewSet:
+    rgb = np.ascontiguousarray(values[..., :3])
+    if info.image_channels == 4:
+        alpha = np.clip((values[..., 3] - 0.02) / 0.96, 0, 1)  # decoded 0 and 1 are not exact
+    else:
+        alpha = alpha_from_white(rgb)
+    rgb = unmixed_from_white(rgb, alpha)
+    if info.paste_input_view:
+        rgb[0], alpha[0] = framed[..., :3] / np.float32(255), framed[..., 3] / np.float32(255)
+    orbit = orbit_of(info, sampling.elevation_deg)
+    provenance = {
+        "model": info.name,
+        "weights_sha256": info.sha256,
+        "licence": info.licence,
+        "sampling": replace(sampling, seed=seed).as_dict(),
+        "input_view_pasted": info.paste_input_view,
+    }
+    return ViewSet(
+        rgb.astype(np.float32),
+        orbit.cameras(info.image_size, info.image_size),
+        alpha.astype(np.float32),
+        orbit=orbit,
+        provenance=provenance,
+    )
