@@ -24,8 +24,10 @@ def segment_by_border_colour(rgba: NDArray[np.uint8], weights: Path | None = Non
     Raises:
         BackgroundNotEven: too much of the border departs from one colour.
     """
-    background = even_background(rgba[..., :3])
-    if background is None:
+    from scipy import ndimage
+
+    found = distance_from_background(rgba[..., :3])
+    if found is None:
         raise BackgroundNotEven(
             "The background has more than one colour",
             where="background removal by the border's colour",
@@ -33,6 +35,10 @@ def segment_by_border_colour(rgba: NDArray[np.uint8], weights: Path | None = Non
             expected="a background of one colour, or a soft gradient",
             next_step='pip install "svdmv[grabcut]"   (or cut the object out and save it with transparency)',
         )
+    distance, tolerance, border = found
+    labels, _ = ndimage.label(distance < tolerance)
+    touching = np.unique(labels[border])
+    background = np.isin(labels, touching[touching > 0])
     return Segmentation(
         (~background).astype(np.float32),
         "border_key",
@@ -41,20 +47,21 @@ def segment_by_border_colour(rgba: NDArray[np.uint8], weights: Path | None = Non
     )
 
 
-def even_background(rgb: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where an even background is seen, None when the border has more than one colour.
+def distance_from_background(
+    rgb: NDArray[np.uint8],
+) -> tuple[NDArray[np.float32], float, NDArray[np.bool_]] | None:
+    """How far each pixel's colour is from an even background, None when the border has more than one colour.
 
     The background's colour is a plane over x and y fitted to the border without its outliers, so a soft studio gradient
-    passes. Background is what lies within the tolerance and hangs together with the border.
+    passes.
 
     Args:
         rgb: (H, W, 3) uint8 sRGB.
 
     Returns:
-        (H, W) bool, or None.
+        (H, W) float32: largest difference in a channel, 8-bit levels; the tolerance that the border's own noise asks
+        for; (H, W) bool: the border. Or None.
     """
-    from scipy import ndimage
-
     height, width = rgb.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     terms = np.stack([np.ones_like(x), x / width - 0.5, y / height - 0.5], -1)
@@ -73,6 +80,4 @@ def even_background(rgb: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     tolerance = float(np.clip(4 * spread, LEAST_TOLERANCE, LARGEST_TOLERANCE))
     if (distance[border] < tolerance).mean() < EVEN_SHARE:
         return None
-    labels, _ = ndimage.label(distance < tolerance)
-    touching = np.unique(labels[border])
-    return np.isin(labels, touching[touching > 0])
+    return distance.astype(np.float32), tolerance, border

@@ -11,7 +11,7 @@ from PIL import Image
 
 from svdmv.core import InputError
 from svdmv.io.pictures import Picture
-from svdmv.subject.border_key import even_background
+from svdmv.subject.border_key import distance_from_background
 from svdmv.subject.matting import refined_alpha, subject_colors
 from svdmv.subject.resampling import reduced
 from svdmv.subject.segmentation import Segmentation, Segmenter, best_segmentation, segmenter_by_name
@@ -26,6 +26,7 @@ ZOOM_BELOW = 0.7  # a subject smaller than this share of the picture is looked a
 ZOOM_MARGIN = 0.2
 ZOOM_AGREEMENT = 0.7
 SURE = 0.9  # where a mask is less sure than this, an even background may overrule it
+SAME_COLOUR = 6.0  # 8-bit levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +152,7 @@ def _cut_by_mask(
         error_px = found.edge_error_px
     rgb = np.ascontiguousarray(work[..., :3])
     alpha = refined_alpha(rgb, mask, max(round(error_px), 2))
-    behind = even_background(rgb)
-    if behind is not None:
-        alpha[behind & (mask < SURE)] = 0
+    alpha[_seen_through(rgb, mask)] = 0
     alpha, num_parts, _ = without_specks(alpha, PART_OF_LARGEST)
     notes = found.notes + ((f"{num_parts} separate objects kept",) if num_parts > 1 else ())
     colors = subject_colors(rgb, alpha)
@@ -170,6 +169,21 @@ def _main_parts(picture: Picture, mask: NDArray[np.float32]) -> tuple[NDArray[np
         raise _nothing_seen(picture, f"{share:.0%} of the picture was taken for the object")
     cleaned, num_parts, _ = without_specks(mask, PART_OF_LARGEST)
     return cleaned, num_parts
+
+
+def _seen_through(rgb: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(H, W) bool: pixels of an even background's very colour of which the mask is not sure, and whole enclosed regions
+    of that colour (the inside of a ring, a handle) of which it is not sure on the average."""
+    from scipy import ndimage
+
+    even = distance_from_background(rgb)
+    if even is None:
+        return np.zeros(mask.shape, bool)
+    same = even[0] < SAME_COLOUR
+    labels, count = ndimage.label(same)
+    sureness = np.bincount(labels.ravel(), mask.ravel(), count + 1) / np.maximum(np.bincount(labels.ravel()), 1)
+    sureness[np.unique(labels[even[2]])] = 1.0
+    return np.asarray(same & ((mask < SURE) | (sureness[labels] < SURE)), bool)
 
 
 def _second_look(

@@ -16,7 +16,7 @@ from svdmv.subject.silhouette import sides_cut_off, soft_box
 
 LEAST_SUBJECT_PX = 8
 SOFT_ABOVE = 1.5  # enlarged by more than this, the subject looks soft and the notes say so
-WORK_PX = 1024
+LEAST_WORK_PX = 512  # pictures without alpha are worked on at this size, or at twice the frame's
 ALREADY_FRAMED = 0.01  # a picture of the right size whose window is off by less than this share is left as it is
 
 
@@ -83,7 +83,7 @@ def frame_subject(
         )
     weights = None if weights_dir is None else Path(weights_dir).expanduser()
     try:
-        cut = cut_out(picture, segmenter, weights, max(WORK_PX, 2 * size))
+        cut = cut_out(picture, segmenter, weights, max(LEAST_WORK_PX, 2 * size))
     except InputError as error:
         raise InputError(
             error.what, where=picture.path, seen=error.seen, expected=error.expected, next_step=error.next_step

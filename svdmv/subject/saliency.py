@@ -126,6 +126,7 @@ def _session(path: Path) -> Any:
     runtime = require("onnxruntime", "saliency", "background removal by a saliency network")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to others while waiting
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
