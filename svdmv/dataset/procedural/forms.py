@@ -216,7 +216,8 @@ def extruded(outline: ArrayLike, depth: float, bevel: float = 0.02) -> Part:
     before, after = np.roll(line, 1, 0), np.roll(line, -1, 0)
 
     def normal(edge: Points) -> Points:
-        return np.stack([edge[:, 1], -edge[:, 0]], 1) / np.maximum(np.linalg.norm(edge, axis=1, keepdims=True), 1e-12)
+        length = np.maximum(np.linalg.norm(edge, axis=1, keepdims=True), 1e-12)
+        return np.asarray(np.stack([edge[:, 1], -edge[:, 0]], 1) / length)
 
     outward = normal(line - before) + normal(after - line)
     outward /= np.maximum((outward**2).sum(1, keepdims=True) / 2, 0.35)
@@ -240,30 +241,24 @@ def extruded(outline: ArrayLike, depth: float, bevel: float = 0.02) -> Part:
 def ear_clipped(outline: Points) -> NDArray[np.int64]:
     """Triangles (N - 2, 3) of a simple counter-clockwise polygon (N, 2), by cutting ears (Meisters 1975)."""
     left = list(range(len(outline)))
-    triangles = []
+    triangles: list[list[int]] = []
 
     def cross(o: int, a: int, b: int) -> float:
         p, q = outline[a] - outline[o], outline[b] - outline[o]
         return float(p[0] * q[1] - p[1] * q[0])
 
+    def is_ear(i: int, j: int, k: int) -> bool:
+        if cross(i, j, k) <= 0:
+            return False
+        others = (p for p in left if p not in (i, j, k))
+        return not any(cross(i, j, p) >= 0 and cross(j, k, p) >= 0 and cross(k, i, p) >= 0 for p in others)
+
     while len(left) > 3:
-        best, best_size = None, -np.inf
-        for k in range(len(left)):
-            i, j, m = left[k - 1], left[k], left[(k + 1) % len(left)]
-            size = cross(i, j, m)
-            if size <= best_size or size <= 0:
-                continue
-            inside = any(
-                cross(i, j, p) >= 0 and cross(j, m, p) >= 0 and cross(m, i, p) >= 0 for p in left if p not in (i, j, m)
-            )
-            if not inside:
-                best, best_size = k, size
-                break
-        k = 0 if best is None else best
-        triangles.append((left[k - 1], left[k], left[(k + 1) % len(left)]))
-        del left[k]
-    triangles.append(tuple(left))
-    return np.array(triangles, np.int64)
+        corners = [[left[n - 1], left[n], left[(n + 1) % len(left)]] for n in range(len(left))]
+        ear = next((n for n, corner in enumerate(corners) if is_ear(*corner)), 0)
+        triangles.append(corners[ear])
+        del left[ear]
+    return np.array([*triangles, left], np.int64)
 
 
 def lofted(rings: Points) -> Part:

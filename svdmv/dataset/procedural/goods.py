@@ -1,4 +1,4 @@
-"""Things from the house: boxes with labels, books, gifts, shoes, furniture, houses, letters, gears, radios, clocks."""
+"""Things with labels and dials: cartons, tins, books, gifts, shoes, radios, clocks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ from svdmv.dataset.procedural.paints import (
     finish,
     flat,
     hexed,
-    lightness,
     metal,
     motif,
     palette,
-    pattern,
     pick,
     wood,
 )
-from svdmv.dataset.procedural.vehicles import boxed, on_side
+from svdmv.dataset.procedural.panels import boxed, on_side
 
 FOOD = ["OATS", "TEA", "RICE", "MILK", "MINT", "SOAP", "NUTS", "CORN"]
 
@@ -90,8 +88,8 @@ def carton(rng: Rng) -> list[Part]:
     label = Canvas(colors[0], 320, 160, 2 * np.pi * r / (h * 0.84))
     ink = contrasting(colors[0], [*colors[1:], WHITE])
     label.add(label.rectangle(0, 0.0, 1, 0.28), colors[2])
+    name = pick(rng, FOOD)
     for u in (0.5, 0.0, 1.0):
-        name = pick(rng, FOOD)
         label.add(
             label.text(name, u, 0.15, min(0.18, 1.0 * label.aspect / (6 * len(name)))),
             contrasting(colors[2], [WHITE, BLACK]),
@@ -121,7 +119,7 @@ def carton(rng: Rng) -> list[Part]:
 
 
 def books(rng: Rng) -> list[Part]:
-    """A few books lying on each other, or one standing."""
+    """One to four books lying on each other."""
     parts, y = [], 0.0
     for _ in range(int(rng.integers(1, 5))):
         colors = palette(rng)
@@ -181,13 +179,16 @@ def shoe(rng: Rng) -> list[Part]:
     upper_paint.add(mark * ((np.abs(upper_paint.u - 0.5) > 0.14) & (np.abs(upper_paint.u - 0.5) < 0.36)), ink)
 
     def outline(z: np.ndarray) -> np.ndarray:
-        return np.interp(z, [-0.62, -0.55, -0.3, 0.0, 0.35, 0.58, 0.68], [0.06, 0.18, 0.21, 0.2, 0.24, 0.17, 0.04])
+        where = [-0.62, -0.6, -0.54, -0.3, 0.0, 0.35, 0.58, 0.68]
+        return np.asarray(np.interp(z, where, [0.08, 0.14, 0.19, 0.21, 0.2, 0.24, 0.17, 0.04]))
 
-    zs = np.concatenate([np.linspace(-0.62, -0.5, 4), np.linspace(-0.4, 0.5, 9), np.linspace(0.56, 0.68, 5)])
+    zs = np.concatenate([np.linspace(-0.62, -0.5, 7), np.linspace(-0.4, 0.5, 9), np.linspace(0.56, 0.68, 5)])
     rings, soles = [], []
     angles = np.linspace(0, 2 * np.pi, 25)[:-1]
     for z in zs:
-        top = np.interp(z, [-0.62, -0.5, -0.1, 0.15, 0.5, 0.68], [0.5, 0.56 + ankle, 0.52 + ankle, 0.4, 0.26, 0.14])
+        top = np.interp(
+            z, [-0.62, -0.5, -0.1, 0.15, 0.5, 0.68], [0.48 + ankle, 0.56 + ankle, 0.52 + ankle, 0.4, 0.26, 0.14]
+        )
         half, w = (top - 0.1) / 2, float(outline(np.array(z)))
         shape = (
             np.abs(np.cos(angles)) ** 0.8 * np.sign(np.cos(angles)),
@@ -201,6 +202,7 @@ def shoe(rng: Rng) -> list[Part]:
         lofted(np.array(rings)).painted(upper_paint.paint(0.8)),
         lofted(np.array(soles)).painted(flat(sole_color, None, 0.7)),
     ]
+    parts.append(superquadric(0.195, 0.19, 0.2, north=0.7).moved(0, 0.27, -0.46).painted(flat(ink, None, 0.7)))
     opening = superquadric(0.12, 0.05, 0.2, segments=20, rings=10).moved(0, 0.53 + ankle, -0.3)
     parts.append(opening.painted(flat(BLACK * 2, None, 0.95)))
     for k in range(4):
@@ -210,213 +212,6 @@ def shoe(rng: Rng) -> list[Part]:
     if dice(rng, 0.35):
         shift = rng.uniform(-0.12, 0.12)
         return [p.moved(0.27) for p in parts] + [p.mirrored().moved(-0.27, 0, shift) for p in parts]
-    return parts
-
-
-def chair(rng: Rng) -> list[Part]:
-    """A chair, stool or armchair, front to +Z."""
-    colors = palette(rng)
-    frame = wood(rng) if dice(rng, 0.6) else flat(colors[0], rng)
-    seat_y, w, d = rng.uniform(0.45, 0.7), rng.uniform(0.3, 0.42), rng.uniform(0.3, 0.4)
-    cushion = pattern(rng, colors[1:], 3.0, roughness=0.95)
-    parts: list[Part] = []
-    if dice(rng, 0.35):  # armchair
-        fabric = flat(colors[0], None, 0.95)
-        parts.append(rounded_box(w + 0.06, 0.16, d, 0.07).moved(0, 0.3, 0).painted(fabric))
-        parts.append(rounded_box(w - 0.06, 0.09, d - 0.03, 0.06).moved(0, 0.5, 0.03).painted(cushion))
-        parts += both_sides(rounded_box(0.09, 0.26, d, 0.08).moved(w + 0.05, 0.42, 0).painted(fabric))
-        parts.append(rounded_box(w + 0.06, 0.36, 0.1, 0.08).turned("x", -8).moved(0, 0.74, -d + 0.02).painted(fabric))
-        for z in (d - 0.08, -d + 0.08):
-            parts += both_sides(limb((w, 0.16, z), (w + 0.02, 0.04, z), 0.04, 0.03).painted(frame))
-        return parts
-    splay = rng.uniform(0.0, 0.1)
-    for z in (1, -1):
-        top, foot = (w - 0.05, seat_y, z * (d - 0.05)), (w - 0.05 + splay, 0.03, z * (d - 0.05 + splay))
-        parts += both_sides(limb(top, foot, 0.035, 0.03).painted(frame))
-    parts.append(rounded_box(w, 0.035, d, 0.03).moved(0, seat_y, 0).painted(frame))
-    if dice(rng, 0.5):
-        parts.append(rounded_box(w - 0.03, 0.04, d - 0.03, 0.035).moved(0, seat_y + 0.06, 0).painted(cushion))
-    if dice(rng, 0.8):
-        high, lean = rng.uniform(0.45, 0.7), rng.uniform(0.03, 0.12)
-        parts += both_sides(
-            limb((w - 0.04, seat_y, -d + 0.04), (w - 0.04, seat_y + high, -d + 0.04 - lean), 0.035, 0.03).painted(frame)
-        )
-        if dice(rng, 0.5):
-            for t in np.linspace(0.35, 0.95, int(rng.integers(2, 5))):
-                parts.append(
-                    rounded_box(w - 0.03, 0.05, 0.02, 0.02)
-                    .moved(0, seat_y + high * t, -d + 0.04 - lean * t)
-                    .painted(frame)
-                )
-        else:
-            back = rounded_box(w, high * 0.35, 0.03, 0.03).moved(0, seat_y + high * 0.68, -d + 0.04 - lean * 0.7)
-            parts.append(back.painted(pattern(rng, colors, 1.0)))
-    return parts
-
-
-def cabinet(rng: Rng) -> list[Part]:
-    """A chest of drawers or cupboard with knobs; things may stand on it."""
-    colors = palette(rng)
-    x, y, z = rng.uniform(0.4, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0.22, 0.34)
-    body = wood(rng) if dice(rng, 0.6) else flat(colors[0], rng)
-    front = flat(contrasting(body.color, colors[1:]), rng) if dice(rng, 0.6) else wood(rng)
-    knob = metal(rng)
-    parts = [rounded_box(x, y, z, 0.02).moved(0, y + 0.12, 0).painted(body)]
-    for s in (1, -1):
-        parts += both_sides(
-            limb((x - 0.06, 0.14, s * (z - 0.06)), (x - 0.05, 0.02, s * (z - 0.05)), 0.035, 0.025).painted(body)
-        )
-    rows, columns = int(rng.integers(1, 5)), int(rng.integers(1, 3))
-    for i in range(rows):
-        for j in range(columns):
-            hx, hy = (x - 0.03) / columns - 0.015, (y - 0.03) / rows - 0.015
-            cx = (2 * j + 1 - columns) * (x - 0.03) / columns
-            cy = 0.12 + y + (2 * i + 1 - rows) * (y - 0.03) / rows
-            parts.append(rounded_box(hx, hy, 0.02, 0.012).moved(cx, cy, z + 0.008).painted(front))
-            parts.append(ball(0.03, 12, 8).moved(cx, cy, z + 0.05).painted(knob))
-    if dice(rng, 0.5):
-        from svdmv.dataset.procedural.vessels import bottle, vase
-
-        top = [
-            p.scaled(0.32).moved(rng.uniform(-0.3, 0.3) * x, 2 * y + 0.12, 0) for p in pick(rng, [vase, bottle])(rng)
-        ]
-        shift = rng.uniform(-0.4, 0.4) * x
-        parts += [p.moved(shift) for p in top]
-    return parts
-
-
-def house(rng: Rng) -> list[Part]:
-    """A cottage, barn or tower with door, windows, roof and chimney."""
-    colors = palette(rng)
-    wall = pick(rng, [hexed("f2e8d6"), hexed("d8c0a0"), hexed("b86a50"), colors[0]])
-    x, y, z = rng.uniform(0.4, 0.6), rng.uniform(0.28, 0.5), rng.uniform(0.4, 0.6)
-    canvas = boxed(wall, size=288)
-    if dice(rng, 0.4):
-        canvas.add(canvas.stripes(40, 0.15), wall * 0.8)
-    glass, frame, door = hexed("4a6a84"), WHITE, contrasting(wall, colors)
-    on_side(canvas, "front", 0.4, 0.42, 0.6, 1.0, frame, 0)
-    on_side(canvas, "front", 0.42, 0.45, 0.58, 1.0, door, 0)
-    for side in ("front", "left", "right", "back"):
-        for u in (0.08, 0.68):
-            on_side(canvas, side, u, 0.22, u + 0.24, 0.66, frame, 0)
-            on_side(canvas, side, u + 0.02, 0.26, u + 0.11, 0.62, glass, 0)
-            on_side(canvas, side, u + 0.13, 0.26, u + 0.22, 0.62, glass, 0)
-    roof_color = pick(rng, [hexed("a8442c"), hexed("4a4e58"), hexed("7a4a2a"), colors[1]])
-    rise = rng.uniform(0.35, 0.6)
-    gable = extruded(np.array([(-x, 0), (x, 0), (0, rise)]), 2 * z - 0.02, 0.01).painted(flat(wall, None, 0.9))
-    tile = Canvas(roof_color, 96, 96)
-    tile.add(tile.stripes(12, 0.2), roof_color * 0.7)
-    length = float(np.hypot(x, rise)) + 0.1
-    slope = np.degrees(np.arctan2(rise, x))
-    panel = (
-        rounded_box(length / 2, 0.03, z + 0.09, 0.015).moved(length / 2).turned("z", -slope).moved(0, rise + 0.02, 0)
-    )
-    parts = [rounded_box(x, y, z, 0.01).moved(0, y, 0).painted(canvas.paint(0.9)), gable.moved(0, 2 * y, 0)]
-    parts += [p.moved(0, 2 * y, 0) for p in both_sides(panel.painted(tile.paint(0.85)))]
-    if dice(rng, 0.7):
-        brick = Canvas(hexed("9a4a38"), 64, 64)
-        brick.add(brick.stripes(8, 0.15), hexed("d8c8b8"))
-        side = pick(rng, [-1, 1])
-        parts.append(
-            rounded_box(0.07, 0.25, 0.07, 0.008)
-            .moved(side * x * 0.5, 2 * y + rise * 0.8, -z * 0.3)
-            .painted(brick.paint(0.95))
-        )
-    parts.append(rounded_box(0.14, 0.02, 0.09, 0.01).moved(0, 0.02, z + 0.08).painted(flat(hexed("9a9a94"), None, 0.9)))
-    parts.append(ball(0.018, 10, 6).moved(0.05, y * 0.55, z + 0.01).painted(metal(rng)))
-    if dice(rng, 0.5):
-        green = flat(hexed("4f8a3c"), None, 0.95)
-        parts += [
-            ball(0.14).moved(s * x * 0.8, 0.1, z + 0.14).painted(green) for s in (1, -1)[: int(rng.integers(1, 3))]
-        ]
-    return parts
-
-
-_STROKES = {
-    "A": [((0, 0), (1, 2)), ((2, 0), (1, 2)), ((0.45, 0.8), (1.55, 0.8))],
-    "E": [((0, 0), (0, 2)), ((0, 0), (1.5, 0)), ((0, 1), (1.2, 1)), ((0, 2), (1.5, 2))],
-    "F": [((0, 0), (0, 2)), ((0, 1), (1.1, 1)), ((0, 2), (1.5, 2))],
-    "H": [((0, 0), (0, 2)), ((1.5, 0), (1.5, 2)), ((0, 1), (1.5, 1))],
-    "K": [((0, 0), (0, 2)), ((0, 0.9), (1.4, 2)), ((0.35, 1.1), (1.5, 0))],
-    "L": [((0, 0), (0, 2)), ((0, 0), (1.4, 0))],
-    "M": [((0, 0), (0, 2)), ((0, 2), (1, 0.8)), ((1, 0.8), (2, 2)), ((2, 2), (2, 0))],
-    "N": [((0, 0), (0, 2)), ((0, 2), (1.5, 0)), ((1.5, 0), (1.5, 2))],
-    "R": [
-        ((0, 0), (0, 2)),
-        ((0, 2), (1.3, 1.85)),
-        ((1.3, 1.85), (1.3, 1.15)),
-        ((1.3, 1.15), (0, 1)),
-        ((0.4, 1), (1.4, 0)),
-    ],
-    "T": [((1, 0), (1, 2)), ((0, 2), (2, 2))],
-    "Z": [((0, 2), (1.5, 2)), ((1.5, 2), (0, 0)), ((0, 0), (1.5, 0))],
-    "4": [((1.1, 0), (1.1, 2)), ((1.1, 2), (0, 0.7)), ((0, 0.7), (1.6, 0.7))],
-    "7": [((0, 2), (1.4, 2)), ((1.4, 2), (0.5, 0))],
-}
-
-
-def letter(rng: Rng) -> list[Part]:
-    """A solid letter or digit on a foot, painted."""
-    colors = palette(rng)
-    strokes = _STROKES[pick(rng, sorted(_STROKES))]
-    paint = pattern(rng, colors, 1.0) if dice(rng, 0.5) else flat(colors[0], rng)
-    width, depth, scale = rng.uniform(0.12, 0.2), rng.uniform(0.12, 0.25), 0.55
-    middle = (max(p[0] for s in strokes for p in s)) / 2
-    parts = []
-    for k, (start, end) in enumerate(strokes):
-        a = (np.array(start) - (middle, 0)) * scale
-        b = (np.array(end) - (middle, 0)) * scale
-        d = b - a
-        bar = rounded_box(np.linalg.norm(d) / 2 + width * 0.7, width * 0.7, depth - 0.002 * k, 0.03)
-        bar = bar.turned("z", float(np.degrees(np.arctan2(d[1], d[0]))))
-        parts.append(bar.moved((a[0] + b[0]) / 2, (a[1] + b[1]) / 2 + 0.2, 0).painted(paint))
-    base = rounded_box(0.7, 0.06, 0.34, 0.03).painted(
-        flat(contrasting(paint.color, colors), rng) if dice(rng, 0.6) else wood(rng)
-    )
-    return [*parts, base]
-
-
-def _wheel_outline(rng: Rng) -> np.ndarray:
-    """A gear, a star, a flower or a heart, counter-clockwise, about 0.6 in radius."""
-    kind = rng.integers(4)
-    if kind == 0:
-        teeth = int(rng.integers(8, 15))
-        t = np.arange(teeth * 4)
-        radius = np.where((t % 4 == 1) | (t % 4 == 2), 0.6, 0.47)
-        angle = (t + 0.25 * ((t % 4 == 1) * 1.0 - (t % 4 == 2) * 1.0)) * 2 * np.pi / len(t)
-    elif kind == 1:
-        points = int(rng.integers(5, 9))
-        t = np.arange(points * 2)
-        radius, angle = np.where(t % 2 == 0, 0.62, rng.uniform(0.25, 0.42)), t * np.pi / points + np.pi / 2
-    elif kind == 2:
-        petals = int(rng.integers(5, 9))
-        angle = np.linspace(0, 2 * np.pi, petals * 10, endpoint=False)
-        radius = 0.42 + 0.18 * np.abs(np.cos(angle * petals / 2))
-    else:
-        t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        x = 16 * np.sin(t) ** 3
-        y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-        return np.column_stack([x, y])[::-1] / 26
-    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-
-
-def medal(rng: Rng) -> list[Part]:
-    """A gear, star, flower or heart as a solid: on a stick, on a foot, or two in a row."""
-    colors = palette(rng)
-    canvas = Canvas(colors[0], 256, 128, 2.2)
-    ink = contrasting(colors[0], colors[1:])
-    motif(canvas, rng, 0.225, 0.5, 0.2, [ink, colors[2]])
-    motif(canvas, rng, 0.725, 0.5, 0.2, [colors[2], ink])
-    shine = metal(rng) if dice(rng, 0.25) else canvas.paint(finish(rng))
-    outline = _wheel_outline(rng)
-    plate = extruded(outline, rng.uniform(0.16, 0.34), 0.03)
-    lift = 0.62 + rng.uniform(0.1, 0.5)
-    parts = [plate.moved(0, lift, 0).painted(shine)]
-    if dice(rng, 0.5):
-        second = extruded(_wheel_outline(rng) * rng.uniform(0.45, 0.65), 0.2, 0.02)
-        parts.append(second.moved(0, lift, 0.24).painted(flat(ink, rng)))
-    parts.append(limb((0, 0.05, 0), (0, lift, 0), 0.05, 0.05).painted(wood(rng) if dice(rng, 0.5) else metal(rng)))
-    parts.append(lathe([(0, 0), (0.34, 0), (0.34, 0.06), (0.1, 0.12), (0, 0.12)], 32).painted(flat(colors[3], rng)))
     return parts
 
 
@@ -454,10 +249,9 @@ def radio(rng: Rng) -> list[Part]:
         ring = lathe([(0, 0), (0.24, 0), (0.24, 0.18), (0.2, 0.22), (0.17, 0.2), (0.15, 0.1), (0, 0.1)], 36).turned(
             "x", 90
         )
-        parts.append(ring.moved(rng.uniform(-0.1, 0.1), y + 0.03, z).painted(flat(BLACK * 2, None, 0.4)))
-        glass = superquadric(0.16, 0.16, 0.05).moved(
-            *(parts[-1].vertices.min(0) + parts[-1].vertices.max(0))[:2] / 2, z + 0.12
-        )
+        off = rng.uniform(-0.1, 0.1)
+        parts.append(ring.moved(off, y + 0.03, z).painted(flat(BLACK * 2, None, 0.4)))
+        glass = superquadric(0.16, 0.16, 0.05).moved(off, y + 0.03, z + 0.12)
         parts.append(glass.painted(flat(hexed("3a4a8a"), None, 0.1)))
         flash = rounded_box(0.16, 0.07, 0.1, 0.02).moved(0, 2 * y + 0.1, 0)
         parts += [
@@ -518,31 +312,4 @@ def clock(rng: Rng) -> list[Part]:
         parts += both_sides(limb((0.3, 0.3, 0), (0.42, 0.03, 0.02), 0.05, 0.04).painted(gong))
     else:
         parts.append(rounded_box(0.62, 0.12, 0.26, 0.03).moved(0, 0.1, 0).painted(wood(rng)))
-    return parts
-
-
-def jumble(rng: Rng) -> list[Part]:
-    """A toy tower of superquadrics under loud patterns: shapes that are no thing at all."""
-    colors = palette(rng)
-    parts, y = [], 0.0
-    for _ in range(int(rng.integers(2, 6))):
-        size = rng.uniform(0.2, 0.5, 3)
-        form = superquadric(
-            *size,
-            north=float(pick(rng, [0.25, 0.6, 1.0, 1.6])),
-            east=float(pick(rng, [0.25, 0.6, 1.0, 1.6])),
-            segments=36,
-            rings=22,
-        )
-        order = rng.permutation(5)
-        paint = pattern(rng, [colors[i] for i in order], 2.0)
-        shift = rng.uniform(-0.18, 0.18, 2)
-        turn = rng.uniform(-30, 30)
-        parts.append(form.turned("z", float(turn)).moved(shift[0], y + size[1], shift[1]).painted(paint))
-        y += size[1] * rng.uniform(1.4, 1.9)
-        if dice(rng, 0.5):
-            knob = superquadric(*rng.uniform(0.08, 0.18, 3), north=0.6).moved(
-                pick(rng, [-1, 1]) * size[0] * 1.05, y - size[1] * 0.6, rng.uniform(0, 0.2)
-            )
-            parts.append(knob.painted(metal(rng) if lightness(paint.color) < 0.4 else flat(colors[1], rng)))
     return parts

@@ -26,7 +26,8 @@ PALETTES = [
     "fefefe f9dc5c 3185fc e84855 403233", "70d6ff ff70a6 ff9770 ffd670 e9ff70", "582f0e 936639 c2a878 f1e3c6 414833",
 ]  # fmt: skip
 WHITE, BLACK = np.array([0.96, 0.95, 0.93]), np.array([0.07, 0.07, 0.08])
-WORDS = "OATS TEA SOAP MILK RICE SALT JAM PLUM NUTS CORN HONEY LEMON ZAP STAR MOON HELLO FUN KIKO MINT TOFU".split()
+WORDS = ["OATS", "TEA", "SOAP", "MILK", "RICE", "SALT", "JAM", "PLUM", "NUTS", "CORN", "HONEY", "LEMON", "ZAP", "STAR"]
+WORDS += ["MOON", "HELLO", "FUN", "KIKO", "MINT", "TOFU"]
 
 _FONT = {
     "A": "0E11111F111111", "B": "1E11111E11111E", "C": "0E11101010110E", "D": "1E11111111111E", "E": "1F10101E10101F",
@@ -106,7 +107,7 @@ class Canvas:
         self.u, self.v = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
         self.aspect = aspect
 
-    def add(self, mask: Mask, color: Color) -> Canvas:
+    def add(self, mask: NDArray[Any], color: Color) -> Canvas:
         """Lay a colour over where the mask is 1."""
         self.rgb = self.rgb * (1 - mask[..., None]) + np.asarray(color) * mask[..., None]
         return self
@@ -117,7 +118,8 @@ class Canvas:
 
     def edge(self, distance: NDArray[np.float64]) -> Mask:
         """1 inside (distance < 0, in units of v), 0 outside, soft over about one texel."""
-        return np.clip(0.5 - distance * self.rgb.shape[0], 0, 1)
+        mask: Mask = np.clip(0.5 - distance * self.rgb.shape[0], 0, 1)
+        return mask
 
     def disc(self, u: float, v: float, radius: float, stretch: float = 1.0) -> Mask:
         """A disc, round on the surface; `stretch` makes it wider than high."""
@@ -240,7 +242,7 @@ def pattern(rng: Rng, colors: list[Color], aspect: float = 3.0, *, roughness: fl
     ink = contrasting(colors[0], colors[1:])
     third = colors[2]
     kind = rng.integers(9)
-    columns = max(4, int(round(aspect * rng.integers(3, 6))))
+    columns = max(4, round(aspect * int(rng.integers(3, 6))))
     if kind == 0:
         canvas.add(canvas.stripes(int(rng.integers(3, 8)), float(rng.uniform(0.25, 0.6))), ink)
     elif kind == 1:
