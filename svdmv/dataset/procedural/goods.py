@@ -202,7 +202,7 @@ def shoe(rng: Rng) -> list[Part]:
         lofted(np.array(rings)).painted(upper_paint.paint(0.8)),
         lofted(np.array(soles)).painted(flat(sole_color, None, 0.7)),
     ]
-    parts.append(superquadric(0.195, 0.19, 0.2, north=0.7).moved(0, 0.27, -0.46).painted(flat(ink, None, 0.7)))
+    parts.append(superquadric(0.22, 0.2, 0.21, north=0.7).moved(0, 0.26, -0.45).painted(flat(ink, None, 0.7)))
     opening = superquadric(0.12, 0.05, 0.2, segments=20, rings=10).moved(0, 0.53 + ankle, -0.3)
     parts.append(opening.painted(flat(BLACK * 2, None, 0.95)))
     for k in range(4):
