@@ -42,12 +42,28 @@ class Condition:
 
 
 def clip_pixels(rgb: Tensor, size: int) -> Tensor:
-    """(B, 3, S, S) CLIP-normalised pixels from (B, 3, H, W) in [-1, 1]: bicubic with antialias, squashed, no crop."""
+    """(B, 3, S, S) CLIP-normalised pixels from (B, 3, H, W) in [-1, 1], squashed without a crop.
+
+    Resized as SVD was trained: Gaussian blur of standard deviation (factor - 1) / 2, then bicubic with aligned corners.
+    """
     if rgb.shape[-2:] != (size, size):
-        rgb = functional.interpolate(rgb, (size, size), mode="bicubic", align_corners=True, antialias=True)
+        rgb = _blurred(_blurred(rgb, size, -2), size, -1)
+        rgb = functional.interpolate(rgb, (size, size), mode="bicubic", align_corners=True)
     mean = torch.tensor(CLIP_MEAN, device=rgb.device, dtype=rgb.dtype).reshape(1, 3, 1, 1)
     std = torch.tensor(CLIP_STD, device=rgb.device, dtype=rgb.dtype).reshape(1, 3, 1, 1)
     return ((rgb + 1) / 2 - mean) / std
+
+
+def _blurred(rgb: Tensor, size: int, axis: int) -> Tensor:
+    """Antialiasing along one axis before it shrinks to `size`; reflected at the border."""
+    deviation = (rgb.shape[axis] / size - 1) / 2
+    half = int(max(4 * deviation, 3)) // 2
+    if deviation <= 0:
+        return rgb
+    kernel = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=rgb.device, dtype=rgb.dtype) / deviation) ** 2)
+    kernel = (kernel / kernel.sum()).reshape((1, 1, -1, 1) if axis == -2 else (1, 1, 1, -1)).expand(3, 1, -1, -1)
+    padding = (0, 0, half, half) if axis == -2 else (half, half, 0, 0)
+    return functional.conv2d(functional.pad(rgb, padding, mode="reflect"), kernel, groups=3)
 
 
 def image_tokens(image_encoder: Any, pixels: Tensor, clip_size: int) -> Tensor:
