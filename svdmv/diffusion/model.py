@@ -61,7 +61,7 @@ class SvdMv:
     def latents_from_pixels(self, pixels: Tensor) -> Tensor:
         """(B, C, h, w) scaled target latents (posterior mean times scaling_factor) of (B, 3 or 4, H, W) in [-1, 1]."""
         mode: Tensor = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist.mode()
-        return mode * self.vae.config.scaling_factor
+        return mode * float(self.vae.config.scaling_factor)
 
     def pixels_from_latents(self, latents: Tensor, chunk: int | None = None) -> Tensor:
         """(B, F, 3 or 4, H, W) float32 in [-1, 1] of scaled latents (B, F, C, h, w).

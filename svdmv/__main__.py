@@ -1,0 +1,5 @@
+"""`python -m svdmv`."""
+
+from svdmv.cli.main import main
+
+main()

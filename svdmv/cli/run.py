@@ -1,0 +1,79 @@
+"""svdmv run: pictures to assets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svdmv.cli.options import (
+    Device,
+    Dtype,
+    Elevation,
+    Faces,
+    ForegroundRatio,
+    Guide,
+    Method,
+    Model,
+    Out,
+    Overwrite,
+    Quiet,
+    Resume,
+    Sampler,
+    Seed,
+    Segmenter,
+    Steps,
+    TextureSize,
+    folder_mode,
+    settings_from_options,
+)
+from svdmv.cli.progress import progress_bar
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with every picture's outcome.")]
+Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
+
+
+def run(
+    pictures: Pictures,
+    out: Out,
+    elevation: Elevation = "auto",
+    seed: Seed = 0,
+    model: Model = "svdmv-mini",
+    steps: Steps = None,
+    guidance: Guide = None,
+    sampler: Sampler = None,
+    foreground_ratio: ForegroundRatio = None,
+    segmenter: Segmenter = "auto",
+    method: Method = "auto",
+    texture_size: TextureSize = 1024,
+    faces: Faces = 10_000,
+    device: Device = "auto",
+    dtype: Dtype = "fp32",
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Picture to views, transforms.json, orbit.mp4, mesh.glb, turntable.mp4, preview.png and provenance.json.
+
+    Example: svdmv run data/demo/lantern.png -o out
+    """
+    from svdmv.batch import run_pictures
+
+    settings = settings_from_options(
+        elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
+        foreground_ratio=foreground_ratio, segmenter=segmenter, method=method, texture_size=texture_size, faces=faces,
+        device=device, dtype=dtype,
+    )  # fmt: skip
+    with progress_bar(quiet or as_json) as report:
+        summary = run_pictures(pictures, out, settings, mode=folder_mode(overwrite, resume), report=report)
+    if as_json:
+        sys.stdout.write(json.dumps(summary.as_dict(), indent=1) + "\n")
+    elif not quiet:
+        sys.stdout.write(summary.text())
+    if summary.only_error is not None:
+        raise summary.only_error
+    raise typer.Exit(summary.exit_code)

@@ -1,0 +1,32 @@
+"""Which device the networks run on."""
+
+from __future__ import annotations
+
+import torch
+
+from svdmv.core import DeviceError
+
+
+def resolved_device(name: str) -> str:
+    """`auto` takes cuda, then mps, then cpu; a device that is asked for must be there. Raises DeviceError."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(kind for kind, present in there.items() if present)
+    kind = name.split(":")[0]
+    if kind not in there:
+        raise DeviceError(
+            "The device is not known",
+            where="--device",
+            seen=name,
+            expected="auto, cpu, cuda or mps",
+            next_step="--device auto",
+        )
+    if not there[kind]:
+        raise DeviceError(
+            "The device is not on this machine",
+            where="--device",
+            seen=name,
+            expected="one of " + ", ".join(k for k, present in there.items() if present),
+            next_step="--device auto; svdmv doctor shows what torch sees",
+        )
+    return name
