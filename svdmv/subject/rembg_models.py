@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from svdmv.core import require
-from svdmv.subject.saliency import KNOWN_MODELS, model_file
+from svdmv.subject.saliency import KNOWN_MODELS, model_file, rembg_homes
 from svdmv.subject.segmentation import Segmentation
 
 # best first; the networks with a non-commercial licence that rembg also knows are left out
@@ -21,13 +21,13 @@ def segment_by_rembg(rgba: NDArray[np.uint8], weights: Path | None = None) -> Se
 
     Args:
         rgba: (H, W, 4) uint8 sRGB; its alpha is not looked at.
-        weights: folder to look in first. rembg itself reads $U2NET_HOME or its default folder only.
+        weights: unused: rembg reads its own folders only, and would download what is not in them.
 
     Raises:
         MissingDependency: rembg is not installed.
         CheckpointError: none of its model files is on disk; nothing is downloaded.
     """
-    name = model_file(REMBG_MODELS, None).stem
+    name = model_file(REMBG_MODELS, rembg_homes()).stem
     rembg = require("rembg", "matting", "background removal by rembg")
     mask = rembg.remove(
         Image.fromarray(np.ascontiguousarray(rgba[..., :3])), session=rembg.new_session(name), only_mask=True

@@ -23,37 +23,42 @@ DEFAULT_SIDE_PX = 320
 SURE_ENOUGH = 0.5
 
 
+def rembg_homes() -> tuple[Path, ...]:
+    """The folders where rembg keeps and looks for its models, by its rules (2.0.86, the older flat one too)."""
+    if os.environ.get("U2NET_HOME"):
+        return (Path(os.environ["U2NET_HOME"]).expanduser(),)
+    data = os.environ.get("XDG_DATA_HOME")
+    newer = os.environ.get("REMBG_HOME") or (Path(data) / "rembg" if data else "~/.rembg")
+    return Path(newer).expanduser(), (Path(data or "~") / ".u2net").expanduser()
+
+
 def weight_folders(explicit: Path | None = None) -> tuple[Path, ...]:
-    """Where saliency networks are looked for, in order: the folder given, $SVDMV_WEIGHTS, $U2NET_HOME, rembg's default
-    folder; each also with a subfolder `saliency`."""
-    roots = [explicit] if explicit is not None else []
-    roots += [Path(part) for part in os.environ.get("SVDMV_WEIGHTS", "").split(os.pathsep) if part]
-    roots += [Path(os.environ["U2NET_HOME"])] if os.environ.get("U2NET_HOME") else []
-    roots += [Path(os.environ["XDG_DATA_HOME"]) / ".u2net"] if os.environ.get("XDG_DATA_HOME") else []
-    roots += [Path("~/.u2net")]
-    return tuple(folder for root in roots for folder in (root.expanduser(), root.expanduser() / "saliency"))
+    """Where saliency networks are looked for: the folder given, those in $SVDMV_WEIGHTS, rembg's own."""
+    named = [Path(part).expanduser() for part in os.environ.get("SVDMV_WEIGHTS", "").split(os.pathsep) if part]
+    return (*([explicit] if explicit is not None else []), *named, *rembg_homes())
 
 
-def model_file(names: tuple[str, ...], weights: Path | None = None) -> Path:
-    """The first file `<name>.onnx` on disk, names in order of preference.
+def model_file(names: tuple[str, ...], folders: tuple[Path, ...]) -> Path:
+    """The first network on disk, names in order of preference.
 
     Args:
         names: model names without suffix.
-        weights: an .onnx file, taken as it is, or a folder that is searched first.
+        folders: each is searched for `<name>.onnx`, `saliency/<name>.onnx` and `models/<name>/<name>.onnx`; one that is
+            an .onnx file itself is taken as it is.
 
     Raises:
         CheckpointError: none is there.
     """
-    if weights is not None and weights.suffix == ".onnx":
-        return weights
-    folders = weight_folders(weights)
     for name in names:
         for folder in folders:
-            if (folder / f"{name}.onnx").is_file():
-                return folder / f"{name}.onnx"
+            if folder.suffix == ".onnx":
+                return folder
+            for inside in ("", "saliency", f"models/{name}"):
+                if (folder / inside / f"{name}.onnx").is_file():
+                    return folder / inside / f"{name}.onnx"
     raise CheckpointError(
         "No saliency network is on this machine",
-        where=", ".join(dict.fromkeys(str(folder) for folder in folders if folder.name != "saliency")),
+        where=", ".join(str(folder) for folder in folders),
         seen="no " + " or ".join(f"{name}.onnx" for name in names),
         expected="one such file; it is never downloaded without being asked for",
         next_step='pip install "svdmv[matting]" && rembg d u2netp   (or set SVDMV_WEIGHTS to the folder that has it)',
@@ -63,12 +68,12 @@ def model_file(names: tuple[str, ...], weights: Path | None = None) -> Path:
 def segment_by_best_model(rgba: NDArray[np.uint8], weights: Path | None = None) -> Segmentation:
     """Segment with the best known network found on disk (KNOWN_MODELS, best first)."""
     require("onnxruntime", "saliency", "background removal by a saliency network")
-    return segment_by_model(rgba[..., :3], model_file(tuple(KNOWN_MODELS), weights))
+    return segment_by_model(rgba[..., :3], model_file(tuple(KNOWN_MODELS), weight_folders(weights)))
 
 
 def segment_by_u2netp(rgba: NDArray[np.uint8], weights: Path | None = None) -> Segmentation:
     """Segment with U-2-Net-p, 4.6 MB (Qin et al. 2020)."""
-    return segment_by_model(rgba[..., :3], model_file(("u2netp",), weights))
+    return segment_by_model(rgba[..., :3], model_file(("u2netp",), weight_folders(weights)))
 
 
 def segment_by_model(rgb: NDArray[np.uint8], path: Path) -> Segmentation:

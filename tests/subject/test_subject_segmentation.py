@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from svdmv.core import CheckpointError, InputError, MissingDependency
 from svdmv.io.pictures import Picture
 from svdmv.subject import SEGMENTERS, frame_subject
 from svdmv.subject.matting import guided_filter, refined_alpha, subject_colors
+from svdmv.subject.saliency import model_file, weight_folders
 from svdmv.subject.segmentation import segmenter_by_name
 
 HEIGHT, WIDTH = 200, 260
@@ -108,7 +110,7 @@ def test_no_background_shows_at_soft_edges() -> None:
 @pytest.fixture
 def without_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("SVDMV_WEIGHTS", "U2NET_HOME", "XDG_DATA_HOME"):
+    for name in ("SVDMV_WEIGHTS", "U2NET_HOME", "REMBG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -138,6 +140,40 @@ def test_missing_network_names_the_folders_and_downloads_nothing(without_network
     assert ".u2net" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "place"),
+    [
+        ("SVDMV_WEIGHTS", "first:second", "second/u2netp.onnx"),
+        ("SVDMV_WEIGHTS", "first", "first/saliency/u2netp.onnx"),
+        ("U2NET_HOME", "flat", "flat/u2netp.onnx"),
+        ("U2NET_HOME", "home", "home/models/u2netp/u2netp.onnx"),
+        ("REMBG_HOME", "home", "home/models/u2netp/u2netp.onnx"),
+        ("XDG_DATA_HOME", "data", "data/rembg/models/u2netp/u2netp.onnx"),
+        ("XDG_DATA_HOME", "data", "data/.u2net/u2netp.onnx"),
+        ("UNRELATED", "x", ".u2net/u2netp.onnx"),
+        ("UNRELATED", "x", ".rembg/models/u2netp/u2netp.onnx"),
+    ],
+)
+def test_network_is_found_where_it_may_lie(
+    without_networks: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, place: str
+) -> None:
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).touch()
+    without_networks.setenv(variable, os.pathsep.join(str(tmp_path / part) for part in value.split(":")))
+    assert model_file(("u2net", "u2netp"), weight_folders()) == tmp_path / place
+
+
+def test_explicit_folder_comes_first_and_better_networks_before_it(tmp_path: Path) -> None:
+    near, far = tmp_path / "near", tmp_path / "far"
+    for folder in (near, far):
+        folder.mkdir()
+        (folder / "u2netp.onnx").touch()
+    assert model_file(("u2net", "u2netp"), (near, far)) == near / "u2netp.onnx"
+    (far / "u2net.onnx").touch()
+    assert model_file(("u2net", "u2netp"), (near, far)) == far / "u2net.onnx"
+    assert model_file(("u2net",), (near / "mine.onnx", far)) == near / "mine.onnx"
+
+
 def test_damaged_network_is_one_clear_error(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     broken = tmp_path / "mine.onnx"
@@ -165,12 +201,16 @@ def test_rembg_is_called_for_its_own_models_only_when_on_disk(
     rembg.new_session, rembg.remove = new_session, remove  # type: ignore[attr-defined] # a stand-in module
     without_networks.setitem(sys.modules, "rembg", rembg)
     options = {"size": 64, "foreground_ratio": 0.85, "segmenter": "rembg"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "birefnet-general.onnx").touch()
+    without_networks.setenv("SVDMV_WEIGHTS", str(elsewhere))  # rembg does not look there: it would download
     with pytest.raises(CheckpointError):
         frame_subject(photo(plain_background()), **options)
     assert not asked
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "birefnet-general.onnx").touch()
-    without_networks.setenv("U2NET_HOME", str(tmp_path / "models"))
+    home = tmp_path / ".rembg" / "models" / "birefnet-general"
+    home.mkdir(parents=True)
+    (home / "birefnet-general.onnx").touch()
     result = frame_subject(photo(plain_background()), **options)
     assert set(asked) == {"birefnet-general"}
     assert result.segmenter == "rembg birefnet-general"
