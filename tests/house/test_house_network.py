@@ -21,11 +21,11 @@ def test_other_machines_are_refused() -> None:
 
 
 def test_loopback_is_open() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname(), timeout=10) as client:
-            accepted, address = server.accept()
-            accepted.close()
-            assert address == client.getsockname()
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, socket.create_connection(server.getsockname(), timeout=10) as client:
+        accepted, address = server.accept()
+        accepted.close()
+        assert address == client.getsockname()
 
 
 @pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "TORCH_HOME", "HF_HOME"])
