@@ -10,7 +10,6 @@ own light that fills the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +43,7 @@ class Bake:
 
 def bake(scene: Scene, light: Light, *, with_probes: bool) -> Bake:
     """Trace, gather and bounce. Faces count as opaque, also where their texture is cut out."""
-    from svdmv.render._kernels import PROBE_SIZE, gather
+    from svdmv.render._shading import PROBE_SIZE, gather
 
     point_of, positions, normals = _points(scene)
     hit = _trace(scene, positions, normals, light.cell_directions)
@@ -159,28 +158,13 @@ def octahedral_directions(size: int) -> NDArray[np.float64]:
 
 def _probes(hit: NDArray[np.int32], light: Light, radiosity: Floats) -> Floats:
     """(P, 2, texels, 4) as in Bake."""
-    from svdmv.render._kernels import PROBE_ROUGHNESS, PROBE_SIZE
+    from svdmv.render._shading import PROBE_ROUGHNESS, PROBE_SIZE, probes_from_hits
 
     target = octahedral_directions(PROBE_SIZE)
     cosines = np.clip(light.cell_directions.astype(np.float64) @ target.T, -1, 1)
-    brightness = light.cell_energies.mean(1).astype(np.float64)
-    lobes: list[tuple[Any, Any]] = []
-    for roughness in PROBE_ROUGHNESS:
-        lobe = ggx_lobe(cosines, float(roughness)) + 1e-6
-        lobes.append(
-            (
-                (lobe * brightness[:, None]).astype(np.float32),
-                (lobe * light.cell_solid_angles[:, None]).astype(np.float32),
-            )
-        )
+    lobes = np.stack([ggx_lobe(cosines, float(roughness)) + 1e-6 for roughness in PROBE_ROUGHNESS])
+    shine = (lobes * light.cell_energies.mean(1)[:, None]).astype(np.float32)
+    area = (lobes * light.cell_solid_angles[:, None]).astype(np.float32)
     out = np.empty((len(hit), len(lobes), len(target), 4), np.float32)
-    for part in np.array_split(np.arange(len(hit)), max(1, hit.size // 2_000_000)):
-        h = hit[part]
-        up, free = (h > -2).astype(np.float32), (h == -1).astype(np.float32)
-        seen = np.where((h >= 0)[..., None], radiosity[np.maximum(h, 0)], np.float32(0))
-        for level, (shine, area) in enumerate(lobes):
-            out[part, level, :, 0] = (free @ shine) / np.maximum(up @ shine, 1e-9)
-            norm = np.maximum(up @ area, 1e-9)
-            for c in range(3):
-                out[part, level, :, 1 + c] = (np.ascontiguousarray(seen[..., c]) @ area) / norm
+    probes_from_hits(hit, shine, area, radiosity, out)
     return out

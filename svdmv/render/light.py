@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 ROUGHNESS_LEVELS = np.array([0.0, 0.1, 0.17, 0.25, 0.35, 0.5, 0.7, 1.0], np.float32)
 LEVEL_HEIGHT = 128
-NUM_CELLS = 160
+NUM_CELLS = 128
 CACHE_VERSION = "1"
 
 

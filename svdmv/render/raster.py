@@ -181,7 +181,7 @@ def _shade(
     samples: NDArray[np.float32],
 ) -> None:
     """Fill samples (H ss, W ss, 4), linear and premultiplied, by the prepared shading."""
-    from svdmv.render import _kernels as kernels
+    from svdmv.render import _shading as kernels
 
     scene, light, baked = prepared.scene, prepared.light, prepared.baked
     if light is None or baked is None:
