@@ -6,10 +6,9 @@ svdmv.json is a Stable Video Diffusion folder: its UNet is widened by the elevat
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,19 @@ from svdmv.core import CheckpointError, SvdmvError
 from svdmv.diffusion.info import INFO_FILE, CheckpointInfo
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.unet import widened_state
+from svdmv.diffusion.weight_files import (
+    PARTS,
+    part_config,
+    read_weights,
+    weight_files,
+    weights_sha256,
+    write_weights,
+)
 from svdmv.io.atomic import whole_folder, write_json
 
 BUILT_IN = {"svdmv-mini": Path(__file__).parent / "weights" / "svdmv-mini"}
-PARTS = ("unet", "vae", "image_encoder")
 SVD_IDS = ("fps", "motion_bucket", "noise_aug")
+SVD_MV_SIZE = 576  # SVD-MV's pictures; SVD's own settings say 96 latents, which is 768 px
 
 
 def checkpoint_folder(model: str, *, download: bool = False) -> Path:
@@ -64,116 +71,24 @@ def checkpoint_folder(model: str, *, download: bool = False) -> Path:
 def _hub_folder(model: str, download: bool) -> Path:
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*/*.json", "*/*.safetensors"]
+    wanted = ["*.json", "*/*.json", "*/*.safetensors", "LICENSE*"]
     try:
         return Path(snapshot_download(model, allow_patterns=wanted, local_files_only=not download))
     except Exception as error:
         raise CheckpointError(
             "The model is not on this machine",
             where=model,
-            seen=type(error).__name__,
+            seen="not in the local cache" if not download else type(error).__name__,
             expected="a snapshot in the local hub cache, or a folder",
             next_step=f"hf download {model} --include '*.json' '*.safetensors'",
         ) from error
 
 
-def _config(folder: Path, part: str) -> dict[str, Any]:
-    path = folder / part / "config.json"
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            "A part of the checkpoint is missing or unreadable",
-            where=path,
-            seen=error,
-            expected=f"{part}/config.json in diffusers' layout",
-            next_step="svdmv list shows what a checkpoint folder holds",
-        ) from error
-    if not isinstance(values, dict):
-        raise CheckpointError(
-            "A checkpoint's settings are not a table", where=path, seen=type(values).__name__, expected="a JSON object"
-        )
-    return values
-
-
-def weight_files(folder: Path, part: str) -> list[Path]:
-    """The safetensors of one part: one file, or the shards of an index. Pickles are refused."""
-    root = folder / part
-    indexes = sorted(root.glob("*.safetensors.index.json"), key=lambda p: len(p.name))
-    if indexes:
-        try:
-            names = sorted(set(json.loads(indexes[0].read_text("utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise CheckpointError(
-                "The index of the weights cannot be read",
-                where=indexes[0],
-                seen=error,
-                expected="a weight_map of file names",
-            ) from error
-        if any("/" in n or "\\" in n or ".." in n for n in names):
-            raise CheckpointError(
-                "The index of the weights leaves its folder",
-                where=indexes[0],
-                seen=names[0],
-                expected="plain file names",
-            )
-        files = [root / n for n in names]
-    else:
-        files = sorted((p for p in root.glob("*.safetensors") if "-of-" not in p.name), key=lambda p: len(p.name))[:1]
-    if not files or not all(p.is_file() for p in files):
-        pickles = [p.name for p in root.glob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl")]
-        raise CheckpointError(
-            "The weights are not there as safetensors",
-            where=root,
-            seen=", ".join(pickles) or "no weight file",
-            expected="*.safetensors",
-            next_step="convert the weights; pickles can run code and are never loaded",
-        )
-    return files
-
-
-def weights_sha256(folder: Path) -> str:
-    """One hash over all weight files of a checkpoint, in the order of PARTS."""
-    digest = hashlib.sha256()
-    for part in PARTS:
-        for path in weight_files(folder, part):
-            with path.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
-    return digest.hexdigest()
-
-
-def _state(folder: Path, part: str) -> dict[str, Any]:
-    import torch
-    from safetensors.torch import load_file
-
-    state: dict[str, Any] = {}
-    for path in weight_files(folder, part):
-        try:
-            state |= load_file(path)
-        except Exception as error:
-            raise CheckpointError(
-                "A weight file cannot be read",
-                where=path,
-                seen=" ".join(str(error).split())[:200],
-                expected="a whole safetensors file",
-                next_step="fetch the checkpoint again",
-            ) from error
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(
-                "The weights hold values that are not finite",
-                where=f"{folder / part}: {name}",
-                seen=f"{int((~torch.isfinite(tensor)).sum())} of {tensor.numel()}",
-                expected="finite numbers",
-                next_step="fetch or train the checkpoint again",
-            )
-    return state
-
-
-def _fill(network: Any, state: dict[str, Any], where: Path) -> None:
+def _filled(network: Any, state: dict[str, Any], where: Path, dtype: Any) -> Any:
+    """`network` (without storage) with the weights of `state` in `dtype`; `state` is emptied on the way."""
     own = network.state_dict()
-    state = {n: t for n, t in state.items() if not n.endswith("position_ids")}
+    for name in [n for n in state if n.endswith("position_ids")]:
+        state.pop(name)
     wrong = [n for n in own if n not in state] + [n for n in state if n not in own]
     wrong += [n for n in own if n in state and own[n].shape != state[n].shape]
     if wrong:
@@ -186,7 +101,11 @@ def _fill(network: Any, state: dict[str, Any], where: Path) -> None:
             expected=f"{name}: {tuple(own[name].shape) if name in own else 'absent'}",
             next_step="check that config.json and the weights belong together",
         )
-    network.load_state_dict({n: t.float() for n, t in state.items()}, strict=True)
+    copied = {}
+    for name in list(state):
+        copied[name] = state.pop(name).to(dtype, copy=True)  # away from the mapped file, one tensor at a time
+    network.load_state_dict(copied, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def _built(kind: Any, config: dict[str, Any], where: Path) -> Any:
@@ -204,25 +123,63 @@ def _built(kind: Any, config: dict[str, Any], where: Path) -> Any:
         ) from error
 
 
-def _svd_info(folder: Path, unet_config: dict[str, Any], clip_size: int) -> CheckpointInfo:
+def _svd_info(folder: Path, configs: dict[str, dict[str, Any]], asked: str) -> CheckpointInfo:
     """What is known of a plain SVD folder; the rest is assumed and says so."""
-    licence = next(
-        (
-            p.read_text("utf-8", "replace").strip().splitlines()[0][:200]
-            for p in (folder / "LICENSE.md", folder / "LICENSE")
-            if p.is_file() and p.stat().st_size
-        ),
-        "",
-    )
-    size = int(unet_config.get("sample_size") or 72) * 8
+    width = configs["unet"].get("addition_time_embed_dim", 256)
+    columns = configs["unet"].get("projection_class_embeddings_input_dim")
+    if not isinstance(width, int) or columns != len(SVD_IDS) * width:
+        raise CheckpointError(
+            "The folder is neither an svdmv nor a Stable Video Diffusion checkpoint",
+            where=folder,
+            seen=f"no {INFO_FILE}, and {columns} id columns of width {width}",
+            expected=f"{INFO_FILE}, or {len(SVD_IDS)} ids",
+            next_step="svdmv list",
+        )
+    licences = [p for p in (folder / "LICENSE.md", folder / "LICENSE") if p.is_file() and p.stat().st_size]
+    licence = licences[0].read_text("utf-8", "replace").strip().splitlines()[0][:200] if licences else ""
+    shrink = 2 ** (len(configs["vae"].get("block_out_channels", (0,) * 4)) - 1)
     return CheckpointInfo(
-        name=folder.name,
+        name=asked if folder.parent.name == "snapshots" else folder.name,  # the hub's cache names folders by hash
         licence=licence or "see the card of the Stable Video Diffusion weights",
-        image_size=size,
-        clip_size=clip_size,
+        image_size=min(int(configs["unet"].get("sample_size") or 72) * shrink, SVD_MV_SIZE),
+        clip_size=int(configs["image_encoder"].get("image_size", 224)),
         trained_on="Stable Video Diffusion; not finetuned on orbits",
-        assumed=("image_size", "elevation_unit", "azimuth_sign", "framing", "guidance", "fps_id", "motion_bucket_id"),
+        assumed=(
+            "image_size",
+            "num_views",
+            "elevation_unit",
+            "azimuth_sign",
+            "framing",
+            "guidance",
+            "fps_id",
+            "motion_bucket_id",
+        ),
     )
+
+
+def _check_agreement(model: SvdMv, folder: Path) -> None:
+    """The three networks and svdmv.json fit each other; otherwise sampling would fail halfway, or draw nonsense."""
+    info, unet, vae, clip = model.info, model.unet.config, model.vae.config, model.image_encoder.config
+    latents, step = vae.latent_channels, 2 ** (len(vae.block_out_channels) - 1)
+    columns = len(info.ids) * unet.addition_time_embed_dim
+    facts = [
+        ("columns of the ids", columns, "the UNet's id columns", unet.projection_class_embeddings_input_dim),
+        ("twice the latent channels", 2 * latents, "the UNet's in_channels", unet.in_channels),
+        ("latent channels", latents, "the UNet's out_channels", unet.out_channels),
+        ("token width", clip.projection_dim, "the UNet's cross_attention_dim", unet.cross_attention_dim),
+        ("image_channels", info.image_channels, "the autoencoder's in_channels", vae.in_channels),
+        ("clip_size", info.clip_size, "the image encoder's image_size", clip.image_size),
+        (f"image_size modulo {step}", info.image_size % step, "whole latents", 0),
+    ]
+    for name, value, other, wanted in facts:
+        if value != wanted:
+            raise CheckpointError(
+                "The parts of the checkpoint do not fit each other",
+                where=folder,
+                seen=f"{name} = {value}",
+                expected=f"{wanted} ({other})",
+                next_step="check that svdmv.json, unet, vae and image_encoder come from one checkpoint",
+            )
 
 
 def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", download: bool = False) -> SvdMv:
@@ -235,47 +192,38 @@ def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", dow
     Raises:
         CheckpointError: not found, damaged, a pickle, another layout, or not finite.
     """
+    number_format = torch_dtype(dtype)
+    folder = checkpoint_folder(model, download=download)
+    configs = {part: part_config(folder, part) for part in PARTS}
+    for part in PARTS:
+        weight_files(folder, part)  # what is missing is told before gigabytes are read
+    ours = (folder / INFO_FILE).is_file()
+    info = CheckpointInfo.read(folder) if ours else _svd_info(folder, configs, model)
+
     import torch
     from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    folder = checkpoint_folder(model, download=download)
-    configs = {part: _config(folder, part) for part in PARTS}
-    states = {part: _state(folder, part) for part in PARTS}
-    ours = (folder / INFO_FILE).is_file()
-    if ours:
-        info = CheckpointInfo.read(folder)
-    else:
-        width = int(configs["unet"].get("addition_time_embed_dim", 256))
-        if configs["unet"].get("projection_class_embeddings_input_dim") != len(SVD_IDS) * width:
-            raise CheckpointError(
-                "The folder is neither an svdmv nor a Stable Video Diffusion checkpoint",
-                where=folder,
-                seen=f"{configs['unet'].get('projection_class_embeddings_input_dim')} id columns",
-                expected=f"{len(SVD_IDS)} ids x {width}",
-                next_step="svdmv list",
-            )
-        info = _svd_info(folder, configs["unet"], int(configs["image_encoder"].get("image_size", 224)))
+    states = {part: read_weights(folder, part) for part in PARTS}
+    if not ours:
+        width = configs["unet"].get("addition_time_embed_dim", 256)
         states["unet"] = widened_state(states["unet"], len(SVD_IDS), len(info.ids), width)
         configs["unet"]["projection_class_embeddings_input_dim"] = len(info.ids) * width
-    with torch.device("meta"):
-        unet = _built(UNetSpatioTemporalConditionModel.from_config, configs["unet"], folder / "unet")
-        vae = _built(AutoencoderKLTemporalDecoder.from_config, configs["vae"], folder / "vae")
-        encoder = _built(
-            lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig(**c)),
-            configs["image_encoder"],
-            folder / "image_encoder",
-        )
-    networks = {"unet": unet, "vae": vae, "image_encoder": encoder}
-    for part, network in networks.items():
-        network.to_empty(device="cpu")
-        _fill(network, states.pop(part), folder / part)
-        network.eval().requires_grad_(False)
-    _restore_buffers(encoder)
-    import dataclasses
-
-    info = dataclasses.replace(info, sha256=weights_sha256(folder))
-    return SvdMv(unet, vae, encoder, info).to(torch.device(device), torch_dtype(dtype))
+    makers = {
+        "unet": UNetSpatioTemporalConditionModel.from_config,
+        "vae": AutoencoderKLTemporalDecoder.from_config,
+        "image_encoder": lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig(**c)),
+    }
+    networks = {}
+    for part in PARTS:
+        with torch.device("meta"):
+            empty = _built(makers[part], configs[part], folder / part)
+        wanted = torch.float32 if part == "vae" else number_format  # the autoencoder's own rule follows in `to`
+        networks[part] = _filled(empty, states.pop(part), folder / part, wanted)
+    _restore_buffers(networks["image_encoder"])
+    made = SvdMv(**networks, info=replace(info, sha256=weights_sha256(folder)))
+    _check_agreement(made, folder)
+    return made.to(torch.device(device), number_format)
 
 
 def _restore_buffers(encoder: Any) -> None:
@@ -294,7 +242,13 @@ def torch_dtype(name: str) -> Any:
 
     kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if name not in kinds:
-        raise CheckpointError("The number format is not known", where="--dtype", seen=name, expected=", ".join(kinds))
+        raise CheckpointError(
+            "The number format is not known",
+            where="--dtype",
+            seen=name,
+            expected=", ".join(kinds),
+            next_step="--dtype fp32",
+        )
     return kinds[name]
 
 
@@ -302,15 +256,12 @@ def save_checkpoint(
     model: SvdMv, folder: Path, *, half: bool = True, max_shard_mb: int = 14, card: Path | None = None
 ) -> None:
     """Write a checkpoint in diffusers' layout, whole or not at all: float16 (or float32) safetensors in shards."""
-    import copy
-
     import torch
 
     dtype = torch.float16 if half else torch.float32
     with whole_folder(folder) as temporary:
         for part in PARTS:
-            network = copy.deepcopy(getattr(model, part)).cpu().to(dtype)
-            network.save_pretrained(temporary / part, safe_serialization=True, max_shard_size=f"{max_shard_mb}MB")
+            write_weights(getattr(model, part), temporary, part, dtype, max_shard_mb)
         write_json(
             temporary / "model_index.json",
             {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from svdmv.core import CheckpointError
+from svdmv.core import CheckpointError, ConfigError
 from svdmv.core.orbit import DEFAULT_FOV_Y_DEG, UNIT_BOX_RADIUS
 from svdmv.diffusion.guidance import Guidance
+from svdmv.diffusion.samplers import SAMPLERS
 
 INFO_FILE = "svdmv.json"
 
@@ -75,7 +77,7 @@ class CheckpointInfo:
         """Checked reading; unknown or missing fields raise CheckpointError."""
         known = {f.name for f in fields(cls)} - {"sha256"}
         try:
-            unknown = set(values) - known
+            unknown = set(dict(values)) - known
             if unknown:
                 raise CheckpointError(
                     "A checkpoint setting is unknown",
@@ -90,14 +92,52 @@ class CheckpointInfo:
             for name in ("ids", "elevation_range_deg", "assumed"):
                 if name in made:
                     made[name] = tuple(made[name])
-            return cls(**made)
-        except (TypeError, ValueError) as error:
+            info = cls(**made)
+            wrong = info._out_of_range()
+        except (TypeError, ValueError, AttributeError, ConfigError) as error:
             raise CheckpointError(
                 "The checkpoint's settings cannot be read",
                 where=where,
-                seen=error,
+                seen=error.seen if isinstance(error, ConfigError) else error,
                 expected="the fields of CheckpointInfo",
+                next_step="fetch the checkpoint again",
             ) from error
+        if wrong:
+            raise CheckpointError(
+                "A checkpoint setting is out of range",
+                where=where,
+                seen=f"{wrong[0]} = {wrong[1]}",
+                expected=wrong[2],
+                next_step="fetch the checkpoint again",
+            )
+        return info
+
+    def _out_of_range(self) -> tuple[str, Any, str] | None:
+        """The first setting that sampling could not work with: name, value, what it must be."""
+        low, high = self.elevation_range_deg
+        views, framing = self.num_views, self.framing
+        rules: list[tuple[str, Any, bool, str]] = [
+            (name, getattr(self, name), isinstance(getattr(self, name), int) and getattr(self, name) > 0, "1 or more")
+            for name in ("image_size", "num_views", "num_steps", "decode_chunk", "clip_size")
+        ]
+        rules += [
+            ("image_channels", self.image_channels, self.image_channels in (3, 4), "3 or 4"),
+            ("input_view_index", self.input_view_index, self.input_view_index in range(views), f"0 .. {views - 1}"),
+            ("azimuth_sign", self.azimuth_sign, self.azimuth_sign in (-1, 1), "1 or -1"),
+            ("elevation_unit", self.elevation_unit, self.elevation_unit in ("deg", "rad"), "deg or rad"),
+            ("elevation_range_deg", self.elevation_range_deg, -90 < low <= high < 90, "low, high in (-90, 90)"),
+            ("sigma_min", self.sigma_min, 0 < self.sigma_min < self.sigma_max < math.inf, "0 < sigma_min < sigma_max"),
+            ("rho", self.rho, 0 < self.rho < math.inf, "more than 0"),
+            ("noise_aug", self.noise_aug, 0 <= self.noise_aug <= 1, "0 .. 1"),
+            ("fps_id", self.fps_id, math.isfinite(self.fps_id), "a number"),
+            ("motion_bucket_id", self.motion_bucket_id, math.isfinite(self.motion_bucket_id), "a number"),
+            ("sampler", self.sampler, self.sampler in SAMPLERS, ", ".join(SAMPLERS)),
+            ("framing.rule", framing.rule, framing.rule in ("unit_box", "bounding_sphere"), "a known rule"),
+            ("framing.radius", framing.radius, 0 < framing.radius < math.inf, "more than 0"),
+            ("framing.fov_y_deg", framing.fov_y_deg, 0 < framing.fov_y_deg < 180, "between 0 and 180"),
+            ("framing.foreground_ratio", framing.foreground_ratio, 0 < framing.foreground_ratio <= 1, "above 0, to 1"),
+        ]
+        return next(((name, value, expected) for name, value, fine, expected in rules if not fine), None)
 
     @classmethod
     def read(cls, folder: Path) -> CheckpointInfo:
@@ -107,6 +147,10 @@ class CheckpointInfo:
             values = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                "The checkpoint's settings cannot be read", where=path, seen=error, expected="a JSON file"
+                "The checkpoint's settings cannot be read",
+                where=path,
+                seen=error,
+                expected="a JSON file",
+                next_step="fetch the checkpoint again",
             ) from error
         return cls.from_dict(values, str(path))

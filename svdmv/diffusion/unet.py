@@ -77,8 +77,9 @@ def widened_state(state: dict[str, Tensor], ids_before: int, ids_after: int, id_
         raise CheckpointError(
             "The UNet's vector condition has another layout",
             where=name,
-            seen=None if old is None else tuple(old.shape),
+            seen="absent" if old is None else tuple(old.shape),
             expected=f"{ids_before} ids x {id_width} columns",
+            next_step="check that config.json and the weights belong together",
         )
     wide = torch.zeros(old.shape[0], ids_after * id_width, dtype=old.dtype)
     wide[:, : old.shape[1]] = old
