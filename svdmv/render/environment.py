@@ -74,8 +74,8 @@ def _soft_box(directions: NDArray[np.float64], azimuth_deg: float, elevation_deg
 def _studio(d: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bright even room: a large soft box above in front, fills at both sides and behind, a floor that gives back."""
     up = d[..., 1:2]
-    room = 0.62 + 0.16 * np.clip(up, 0, 1) - 0.06 * np.clip(-up, 0, 1)
-    light = 1.7 * _soft_box(d, -25, 48, 38) + 0.7 * _soft_box(d, 75, 25, 30) + 0.55 * _soft_box(d, 180, 40, 34)
+    room = 0.62 + 0.08 * np.clip(up, 0, 1) - 0.05 * np.clip(-up, 0, 1)
+    light = 1.45 * _soft_box(d, -25, 48, 38) + 0.7 * _soft_box(d, 75, 25, 30) + 0.55 * _soft_box(d, 180, 40, 34)
     return np.asarray((room + light) * np.array([1.0, 0.995, 0.985]))
 
 
@@ -92,7 +92,7 @@ def _overcast(d: NDArray[np.float64]) -> NDArray[np.float64]:
     """The standard overcast sky (CIE 1955): luminance (1 + 2 sin elevation) / 3, over a grey ground."""
     up = d[..., 1:2]
     blend = np.clip(up * 12 + 0.5, 0, 1)
-    return np.asarray(np.ones(3) * ((1 + 2 * np.clip(up, 0, 1)) / 3 * blend + 0.3 * (1 - blend)))
+    return np.asarray(np.ones(3) * ((1 + 2 * np.clip(up, 0, 1)) / 3 * blend + 0.45 * (1 - blend)))
 
 
 def _sun(d: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -77,7 +77,7 @@ def cache_folder() -> Path:
 def _read(path: Path) -> Light | None:
     """The cached light, or None when there is none or the file is damaged (it is then made anew)."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             light = Light(arrays["levels"], arrays["directions"], arrays["energies"], arrays["solid_angles"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -15,6 +15,7 @@ Floats = NDArray[np.float32]
 
 CREASE_DEG = 45.0
 MAX_TEXELS = 6_000_000
+MIN_AREA = 1e-12  # of a face, doubled, over the square of the largest extent: below, its normal is noise
 MIN_MIP_SIZE = 4
 _LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
@@ -63,7 +64,8 @@ def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int =
     positions = mesh.vertices.astype(np.float64)
     corners = positions[mesh.faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    keep = (cross * cross).sum(1) > 0
+    extent = float(np.ptp(corners.reshape(-1, 3), axis=0).max()) if len(corners) else 0.0
+    keep = np.linalg.norm(cross, axis=1) > MIN_AREA * extent**2
     if not keep.any():
         raise DataError(
             "There is nothing to render",

@@ -207,11 +207,14 @@ def rounded_box(x: float, y: float, z: float, corner: float = 0.05, *, top: tupl
 
 
 def extruded(outline: ArrayLike, depth: float, bevel: float = 0.02) -> Part:
-    """An outline (N, 2), counter-clockwise in x-y without holes, given thickness along z with a bevelled rim.
+    """An outline (N, 2) in x-y without holes, either way round, given thickness along z with a bevelled rim.
 
     Texture: the front fills u 0 .. 0.45, the back 0.5 .. 0.95 (upright seen from behind), the rim the rest.
     """
     line = np.asarray(outline, np.float64)
+    x, y = line.T
+    if (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() < 0:
+        line = line[::-1]
     low, size = line.min(0), np.ptp(line, axis=0)
     before, after = np.roll(line, 1, 0), np.roll(line, -1, 0)
 
