@@ -70,7 +70,7 @@ class Sampling:
                 expected=f"1 .. {MAX_STEPS}",
                 next_step=f"--steps {info.num_steps}",
             )
-        if not 0 <= made.seed <= MAX_SEED:
+        if not (isinstance(made.seed, int) and 0 <= made.seed <= MAX_SEED):
             raise ConfigError(
                 "The seed is out of range",
                 where="--seed",
@@ -88,7 +88,11 @@ class Sampling:
             )
         if not 0 <= (made.noise_aug or 0.0) <= 1:
             raise ConfigError(
-                "The condition noise is out of range", where="noise_aug", seen=made.noise_aug, expected="0 .. 1"
+                "The condition noise is out of range",
+                where="noise_aug",
+                seen=made.noise_aug,
+                expected="0 .. 1",
+                next_step=f"leave it out: the checkpoint asks for {info.noise_aug:g}",
             )
         if (made.decode_chunk or 0) < 1:
             raise ConfigError(
@@ -96,6 +100,7 @@ class Sampling:
                 where="--decode-chunk",
                 seen=made.decode_chunk,
                 expected="1 or more frames",
+                next_step=f"--decode-chunk {info.decode_chunk}",
             )
         return made
 
@@ -199,11 +204,13 @@ def generate_views(
                 expected=f"({info.image_size}, {info.image_size}, 4) uint8",
                 next_step="frame it with svdmv.subject.frame_subject",
             )
+    if not framed:
+        return []
     pixels = torch.cat([pixels_from_framed(picture, info.image_channels) for picture in framed])
-    latents = sample_latents(model, pixels, chosen, report)[:, frame_order(info)]
+    latents = sample_latents(model, pixels, chosen, report)
     with torch.inference_mode():
-        decoded = model.pixels_from_latents(latents, chosen.decode_chunk)
-    values = ((decoded + 1) / 2).cpu().numpy().transpose(0, 1, 3, 4, 2)
+        decoded = model.pixels_from_latents(latents, chosen.decode_chunk)  # in the model's order: neighbours matter
+    values = ((decoded[:, frame_order(info)] + 1) / 2).cpu().numpy().transpose(0, 1, 3, 4, 2)
     return [
         _view_set(info, clip, picture, chosen, chosen.seed + k)
         for k, (clip, picture) in enumerate(zip(values, framed, strict=True))
