@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from svdmv.core import Asset, Camera, ConfigError, Orbit, ViewSet
 
+Report = Callable[[str, int, int], None]
 RENDERERS: dict[str, str] = {"raster": "svdmv.render.raster:render_views"}
 
 __all__ = ["RENDERERS", "render_views"]
@@ -27,6 +28,7 @@ def render_views(
     shading: Literal["pbr", "matte", "unlit"] = "pbr",
     renderer: str = "raster",
     with_geometry: bool = True,
+    report: Report | None = None,
 ) -> ViewSet:
     """Render every camera's view of an asset. Work that does not depend on the camera is done once a call.
 
@@ -40,6 +42,7 @@ def render_views(
         shading: pbr (glTF metallic-roughness), matte (base colour times light), unlit (base colour alone).
         renderer: a name in RENDERERS or of an entry point in the group svdmv.renderers.
         with_geometry: also depths and normals, at pixel centres.
+        report: called with (stage, done, total) before the first and after every view.
 
     Returns:
         ViewSet of uint8 sRGB images with straight alpha; depths inf and normals 0 where nothing is.
@@ -65,6 +68,7 @@ def render_views(
         supersampling=supersampling,
         shading=shading,
         with_geometry=with_geometry,
+        report=report,
     )
     return views
 

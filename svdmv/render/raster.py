@@ -7,7 +7,7 @@ the near plane (1/1000 of the object's radius before the eye) is left out whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -127,10 +127,16 @@ def render_views(
     supersampling: int = 2,
     shading: Shading = "pbr",
     with_geometry: bool = True,
+    report: Callable[[str, int, int], None] | None = None,
 ) -> ViewSet:
     """All views of an asset; see svdmv.render.render_views."""
+    say = report or (lambda stage, done, total: None)
+    say("light", 0, len(cameras))
     prepared = prepare(asset, light, shading=shading)
-    views = [render(prepared, c, supersampling=supersampling, with_geometry=with_geometry) for c in cameras]
+    views = []
+    for camera in cameras:
+        views.append(render(prepared, camera, supersampling=supersampling, with_geometry=with_geometry))
+        say("views", len(views), len(cameras))
     rgba = np.stack([v.rgba for v in views])
     return ViewSet(
         images=np.ascontiguousarray(rgba[..., :3]),
