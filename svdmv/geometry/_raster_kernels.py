@@ -69,11 +69,16 @@ def texel_kernel(uvs: Any, width: int, height: int, gutter: float, face: Any, we
                 inside = min(a * h0, b * h1, c * h2)
                 if inside > 1e-3:
                     layers[y, x] += 1
-                near = 0.0 if inside >= 0 else inside
+                if inside < -gutter:
+                    continue
+                a, b, c = max(a, 0.0), max(b, 0.0), max(c, 0.0)
+                total = a + b + c
+                a, b, c = a / total, b / total, c / total
+                near = 0.0  # minus the way to a point of the face that is near, in texels
+                if inside < 0:
+                    near = -math.hypot(a * x0 + b * x1 + c * x2 - px, a * y0 + b * y1 + c * y2 - py)
                 if near < -gutter or near <= closeness[y, x]:
                     continue
                 closeness[y, x] = near
                 face[y, x] = i
-                a, b, c = max(a, 0.0), max(b, 0.0), max(c, 0.0)
-                total = a + b + c
-                weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = a / total, b / total, c / total
+                weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = a, b, c

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 Float32Array = NDArray[np.float32]
 
+BAND_PX = 4.0
+
 
 def mask_distance(alpha: NDArray[np.floating]) -> Float32Array:
     """Signed distance in pixels to the 0.5 level of a soft mask, negative inside.
 
-    Pixels beside the level take their distance from the local slope of alpha; all others add the way to the
+    Pixels astride the level take their distance from the local slope of alpha; all others add the way to the
     nearest of those. A mask without any level is everywhere as far from it as the diagonal.
 
     Args:
@@ -21,6 +23,7 @@ def mask_distance(alpha: NDArray[np.floating]) -> Float32Array:
         (H, W) float32, pixels of this array, at pixel centres.
     """
     from scipy.ndimage import distance_transform_edt
+    from scipy.spatial import cKDTree
 
     level = np.asarray(alpha, np.float32)
     inside = level >= 0.5
@@ -40,6 +43,12 @@ def mask_distance(alpha: NDArray[np.floating]) -> Float32Array:
     offset = np.clip((0.5 - level) / slope, -1, 1)
     way, (rows, columns) = distance_transform_edt(~edge, return_indices=True)
     distance: Float32Array = (sign * way + offset[rows, columns]).astype(np.float32)
+    # in the band around the level the nearest seed is often a tie: measure to points on the level instead
+    steps = np.stack([np.gradient(level, axis=axis)[edge] for axis in (0, 1)], -1)
+    steps /= np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-6)
+    on_level = np.argwhere(edge) + offset[edge][:, None] * steps
+    band = (way > 0) & (way < BAND_PX)
+    distance[band] = sign[band] * cKDTree(on_level).query(np.argwhere(band))[0]
     return distance
 
 

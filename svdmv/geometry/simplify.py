@@ -11,6 +11,9 @@ from svdmv.geometry.topology import closed_after_merging, without_unused
 Vertices = NDArray[np.float64]
 Faces = NDArray[np.int32]
 
+AGGRESSIVENESS = (3.0, 5.0, 7.0)  # low values keep the surface manifold more often
+MAX_PASSES = 6
+
 
 def simplified(
     vertices: NDArray[np.floating], faces: NDArray[np.integer], max_faces: int
@@ -30,11 +33,14 @@ def simplified(
     size = float(np.ptp(points, axis=0).max())
     fast = require("fast_simplification", None, "simplifying a mesh")
     target = min(max_faces, len(triangles))
-    for _ in range(3):
-        if target < len(triangles):
-            few_points, few = fast.simplify(points.astype(np.float32), triangles, target_count=target, agg=3)
-        else:
-            few_points, few = points, triangles
+    for aggressiveness in AGGRESSIVENESS:
+        few_points, few = points, triangles
+        for _ in range(MAX_PASSES):  # one pass may stop short of its target
+            if len(few) <= target:
+                break
+            few_points, few = fast.simplify(
+                few_points.astype(np.float32), few.astype(np.int32), target_count=target, agg=aggressiveness
+            )
         split = _split_manifold(np.asarray(few_points, np.float64), np.asarray(few, np.int32))
         if split is not None and len(split[1]) <= max_faces:
             parted = twins_parted(*split, gap=2e-5 * size), split[1]

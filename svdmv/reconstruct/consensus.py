@@ -1,4 +1,4 @@
-"""How many views may dissent: asked of the data by projecting each answer back into the masks."""
+"""How many views may dissent, and by how much: asked of the data by projecting each answer back into the masks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 
 from svdmv.core import Camera, DataError
 from svdmv.geometry.cameras import camera_positions, nearest_point_to_rays
-from svdmv.geometry.field import Lattice, dissent_field
+from svdmv.geometry.field import Lattice, dissent_field, hull_field
 from svdmv.geometry.raster import depth_maps
 from svdmv.geometry.surface import surface_from_field
 from svdmv.reconstruct.silhouettes import Silhouettes
 
-COARSE_RESOLUTION = 56
+BOX_RESOLUTION = 56
+VOTE_RESOLUTION = 96
 SCORE_PX = 128
-TIE = 0.004  # a larger vote must gain this much mean IoU over a smaller one
+GROW_STEP_PX = 0.5
+GROW_MAX_PX = 2.0
+DROP_GAIN = 0.01  # one more dropped view must gain this much mean IoU
+GROW_GAIN = 0.004
+GOOD_IOU = 0.9  # above this no further views are tried to be dropped once one more does not help
+PATIENCE = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,58 +32,108 @@ class Vote:
 
     Attributes:
         drop: views that are not listened to at each point.
-        mean_iou: mean IoU of the coarse hull's silhouettes with the masks.
-        strict_iou: the same without dropping any view; 0 where that hull is empty.
-        low, high: (3,) box around the coarse hull, world units.
+        grow_px: how far the masks are grown before they carve, pixels of the views.
+        mean_iou: mean IoU of the hull's silhouettes with the masks.
+        strict_iou: the same without dropping or growing; 0 where that hull is empty.
+        low, high: (3,) box around the hull, world units.
+        vertices, faces: the hull on the vote's lattice.
     """
 
     drop: int
+    grow_px: float
     mean_iou: float
     strict_iou: float
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int32]
 
 
 def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None) -> Vote:
-    """The number of dissenting views whose hull fits the masks best, or the one asked for, with the hull's box.
+    """The least tolerance whose hull fits the masks best.
+
+    Tolerance is a number of views dropped at each point (the one asked for, where it is given), and a growth of all
+    masks: independent errors of many masks shrink their intersection.
 
     Raises:
         DataError: no hull, however many of the views are dropped.
     """
     count = len(silhouettes.cameras)
-    top = count // 2 if drop is None else drop
-    lattice, ranked = _ranked_field(silhouettes, top + 1)
-    small_cameras, small_masks = _small(silhouettes)
-    scores: dict[int, tuple[float, NDArray[np.float64], NDArray[np.float64]]] = {}
-    best = 0.0
-    for candidate in range(top + 1) if drop is None else sorted({0, drop}):
-        vertices, faces = surface_from_field(ranked[..., candidate], lattice)
-        if not len(faces):
+    allowed = range(count // 2 + 1) if drop is None else range(drop, drop + 1)
+    box_lattice, ranked = _ranked_field(silhouettes, allowed[-1] + 1)
+    score = _Score(silhouettes)
+    best: Vote | None = None
+    strict = 0.0
+    for candidate in allowed:
+        box = _box(ranked[..., candidate], box_lattice)
+        if box is None:
             continue
-        iou = float(silhouette_ious(vertices, faces, small_cameras, small_masks).mean())
-        scores[candidate] = (iou, vertices.min(0), vertices.max(0))
-        if drop is None and iou < best - 0.02:
+        grown = _grown_to_fit(silhouettes, candidate, box, score)
+        if grown is None:
+            continue
+        vote, plain_iou = grown
+        strict = plain_iou if candidate == 0 else strict
+        if best is None or vote.mean_iou > best.mean_iou + DROP_GAIN * (candidate - best.drop):
+            best = vote
+        elif candidate > best.drop + PATIENCE or best.mean_iou > GOOD_IOU:
             break
-        best = max(best, iou)
-    chosen = _smallest_good(scores) if drop is None else drop
-    if chosen not in scores:
+    if best is None:
         raise DataError(
             "The silhouettes of the views have nothing in common: the hull is empty",
             where="reconstruct_hull",
-            seen=f"{count} views, {top if drop is None else drop} of them dropped at each point",
+            seen=f"{count} views, up to {allowed[-1]} of them dropped at each point",
             expected="views of one object with the cameras that took them",
             next_step="check the cameras and the alpha of the views"
             + ("" if drop is None else ', or let the data choose with drop="auto"'),
         )
-    iou, low, high = scores[chosen]
-    return Vote(chosen, iou, scores[0][0] if 0 in scores else 0.0, low, high)
+    return Vote(best.drop, best.grow_px, best.mean_iou, strict, best.low, best.high, best.vertices, best.faces)
 
 
-def _smallest_good(scores: dict[int, tuple[float, NDArray[np.float64], NDArray[np.float64]]]) -> int:
-    if not scores:
-        return -1
-    best = max(score[0] for score in scores.values())
-    return min(k for k, score in scores.items() if score[0] >= best - TIE)
+class _Score:
+    """Mean IoU of a surface with the masks, on a smaller picture."""
+
+    def __init__(self, silhouettes: Silhouettes) -> None:
+        self.cameras, self.masks = _small(silhouettes)
+
+    def __call__(self, vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> float:
+        return float(silhouette_ious(vertices, faces, self.cameras, self.masks).mean())
+
+
+def _grown_to_fit(
+    silhouettes: Silhouettes, drop: int, box: tuple[NDArray[np.float64], NDArray[np.float64]], score: _Score
+) -> tuple[Vote, float] | None:
+    """The growth of the masks that fits best at this number of dropped views, and the IoU without growth."""
+    lattice = Lattice.around(*box, VOTE_RESOLUTION, margin=4)
+    best: Vote | None = None
+    plain = 0.0
+    for step in range(int(GROW_MAX_PX / GROW_STEP_PX) + 1):
+        grow = step * GROW_STEP_PX
+        field = hull_field(
+            silhouettes.grown_distances(grow), silhouettes.cameras, lattice, drop=drop, always=silhouettes.trusted
+        )
+        vertices, faces = surface_from_field(field, lattice)
+        if not len(faces):
+            continue
+        iou = score(vertices, faces)
+        plain = iou if step == 0 else plain
+        if best is not None and iou < best.mean_iou + GROW_GAIN:
+            break
+        best = Vote(drop, grow, iou, plain, vertices.min(0), vertices.max(0), vertices, faces)
+    return None if best is None else (best, plain)
+
+
+def _box(field: NDArray[np.float32], lattice: Lattice) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Corners around the solid part of a coarse field, one coarse step wider; None where nothing is solid.
+
+    Parts thinner than a coarse step may lie between its points: points within half a step of the surface count.
+    """
+    inside = field < 0.6 * lattice.step
+    if not (field < 0).any() and not inside.any():
+        return None
+    places = np.argwhere(inside)
+    low = np.array(lattice.low) + (places.min(0) - 0.5) * lattice.step
+    high = np.array(lattice.low) + (places.max(0) + 0.5) * lattice.step
+    return low, high
 
 
 def silhouette_ious(
@@ -110,8 +166,10 @@ def _ranked_field(silhouettes: Silhouettes, ranks: int) -> tuple[Lattice, NDArra
     """The ranked field on a coarse lattice that contains the hull of every rank that is bounded at all."""
     centre, radius = _ball(silhouettes)
     for _ in range(4):
-        lattice = Lattice.around(centre - radius, centre + radius, COARSE_RESOLUTION, margin=1)
-        ranked = dissent_field(silhouettes.distances, silhouettes.cameras, lattice, ranks=ranks)
+        lattice = Lattice.around(centre - radius, centre + radius, BOX_RESOLUTION, margin=1)
+        ranked = dissent_field(
+            silhouettes.distances, silhouettes.cameras, lattice, ranks=ranks, always=silhouettes.trusted
+        )
         solid = ranked[..., 0] < 0
         touches = any(solid.take(side, axis).any() for axis in range(3) for side in (0, -1))
         if not touches:

@@ -27,7 +27,7 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
         views: N pictures with alpha and known cameras.
         method: a name of `reconstruction_methods()`, or "auto".
         settings: passed on to the method; "hull" takes `resolution` (lattice points along the longest side),
-            `drop` (dissenting views ignored at each point, or "auto"), `flatten` and `align`.
+            `drop` (dissenting views ignored at each point, or "auto"), `flatten`, `align` and `input_view`.
 
     Returns:
         A `Reconstruction`: mesh in world units, the views as used, notes and figures.

@@ -5,48 +5,100 @@ Source: A. Laurentini, The visual hull concept for silhouette-based image unders
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdmv.core import ConfigError, DataError, Mesh, ViewSet
 from svdmv.geometry.field import Lattice, denoised_field, hull_field
 from svdmv.geometry.surface import surface_from_field
-from svdmv.geometry.topology import without_floaters
+from svdmv.geometry.topology import face_areas, face_components, without_floaters, without_unused
+from svdmv.reconstruct.alignment import aligned_lenses, lensed_silhouettes, lensed_views
+from svdmv.reconstruct.caps import cap_heights, capped_field, up_axis
 from svdmv.reconstruct.colors import vertex_colors
-from svdmv.reconstruct.consensus import silhouette_ious, vote_from_silhouettes
+from svdmv.reconstruct.consensus import Vote, silhouette_ious, vote_from_silhouettes
 from svdmv.reconstruct.result import Reconstruction
-from svdmv.reconstruct.silhouettes import silhouettes_from_views
+from svdmv.reconstruct.silhouettes import Silhouettes, silhouettes_from_views
+
+GOOD_IOU = 0.95  # views that agree so well are left where they are
+ALIGNMENT_GAIN = 0.004  # moving the views must gain this much mean IoU
+SMOOTH_VOXELS, SMOOTHER_VOXELS = 0.8, 1.6  # for views that agree, and for views that do not
+CAP_SLACK_PX = 0.75
+PHANTOM_IOU = 0.0005  # a part whose removal costs less mean IoU than this explains nothing
 
 
-def reconstruct_hull(views: ViewSet, *, resolution: int = 128, drop: int | Literal["auto"] = "auto") -> Reconstruction:
+def reconstruct_hull(
+    views: ViewSet,
+    *,
+    resolution: int = 128,
+    drop: int | Literal["auto"] = "auto",
+    flatten: float = 0.8,
+    align: bool = True,
+    input_view: int | None = 0,
+) -> Reconstruction:
     """The hull of soft silhouettes as a closed mesh with vertex colours.
 
-    Views that disagree (generated ones do) would carve too much away, down to nothing. With drop="auto" the number of
-    dissenting views that are not listened to at each point is the smallest whose hull, projected back, fits the masks
-    best.
+    Views that disagree (generated ones do) would carve too much away, down to nothing. They are shifted and scaled
+    onto what they have in common, their masks are grown by the fraction of a pixel, and with drop="auto" as many of
+    the views that dissent most at a point are not listened to, as make the hull, projected back, fit the masks best.
 
     Args:
         views: N pictures with alpha; 2 or more directions of view.
         resolution: lattice points along the longest side of the object, 16 .. 512.
         drop: views that may dissent at each point, or "auto".
+        flatten: 0 = the hull as it is, 1 = roofs and cones that no outline asks for cut off flat.
+        align: let views that disagree move (their cameras change, see the result's `views`).
+        input_view: the view that is a true picture: it keeps its place and always carves; None = all are alike.
 
     Raises:
         ConfigError: a setting is out of range.
         DataError: no alpha, nothing to see, one side only, or no hull at all.
     """
-    _check_settings(views, resolution, drop)
-    silhouettes = silhouettes_from_views(views)
-    vote = vote_from_silhouettes(silhouettes, None if drop == "auto" else drop)
+    _check_settings(views, resolution, drop, flatten, input_view)
+    silhouettes = silhouettes_from_views(views, input_view)
+    wanted = None if drop == "auto" else drop
+    vote = vote_from_silhouettes(silhouettes, wanted)
     notes = list(silhouettes.notes)
-    if vote.drop and drop == "auto":
-        notes.append(
-            f"the silhouettes disagree: at each point the {vote.drop} most dissenting of {len(silhouettes.used)} views"
-            f" are not listened to (mean mask IoU {vote.mean_iou:.3f}, strict {vote.strict_iou:.3f})"
-        )
+    if align and vote.mean_iou < GOOD_IOU:
+        silhouettes, vote, views, moved_px = _aligned(silhouettes, vote, views, wanted)
+        if moved_px:
+            notes.append(f"views moved by up to {moved_px:.1f} px to agree with the others")
+    notes += _vote_notes(vote, len(silhouettes.used))
+    vertices, faces, lattice = _surface(silhouettes, vote, resolution, flatten)
+    vertices, faces, removed = without_floaters(vertices, faces)
+    vertices, faces, phantoms = _without_phantoms(vertices, faces, silhouettes)
+    if removed + phantoms:
+        notes.append(f"{removed + phantoms} small, inner or superfluous parts removed from the hull")
+    ious = silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks)
+    colors = vertex_colors(vertices, faces, views, tolerance=2 * lattice.step)
+    mesh = Mesh(vertices.astype(np.float32), faces, colors=colors)
+    figures = _figures(views, silhouettes, vote, ious, lattice)
+    return Reconstruction(mesh, "hull", "called directly", views, tuple(notes), figures)
+
+
+def _surface(
+    silhouettes: Silhouettes, vote: Vote, resolution: int, flatten: float
+) -> tuple[NDArray[np.float64], NDArray[np.int32], Lattice]:
     lattice = Lattice.around(vote.low, vote.high, resolution)
-    field = hull_field(silhouettes.distances, silhouettes.cameras, lattice, drop=vote.drop)
-    vertices, faces = surface_from_field(denoised_field(field), lattice)
+    field = hull_field(
+        silhouettes.grown_distances(vote.grow_px),
+        silhouettes.cameras,
+        lattice,
+        drop=vote.drop,
+        always=silhouettes.trusted,
+    )
+    if flatten > 0:
+        up = up_axis(silhouettes.cameras)
+        heights = vote.vertices @ up
+        ends = np.array([heights.min(), heights.max()])
+        slack_px = CAP_SLACK_PX / silhouettes.px_per_work_px
+        caps = np.array(cap_heights(vote.vertices, silhouettes.cameras, up, slack_px=slack_px))
+        low, high = ends + flatten * (caps - ends)
+        field = capped_field(field, lattice, up, float(low), float(high))
+    sigma = SMOOTH_VOXELS if vote.mean_iou >= GOOD_IOU else SMOOTHER_VOXELS
+    vertices, faces = surface_from_field(denoised_field(field, sigma), lattice)
     if not len(faces):
         raise DataError(
             "The hull is thinner than the lattice can hold",
@@ -55,32 +107,76 @@ def reconstruct_hull(views: ViewSet, *, resolution: int = 128, drop: int | Liter
             expected="a finer lattice",
             next_step="raise resolution",
         )
-    vertices, faces, removed = without_floaters(vertices, faces)
-    if removed:
-        notes.append(f"{removed} small or inner parts removed from the hull")
-    ious = silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks)
-    colors = vertex_colors(vertices, faces, views, tolerance=2 * lattice.step)
-    mesh = Mesh(vertices.astype(np.float32), faces, colors=colors)
+    return vertices, faces, lattice
+
+
+def _without_phantoms(
+    vertices: NDArray[np.float64], faces: NDArray[np.int32], silhouettes: Silhouettes
+) -> tuple[NDArray[np.float64], NDArray[np.int32], int]:
+    """Without parts that stand where silhouettes happen to cross, behind others in every view that shows them."""
+    parts = face_components(faces, len(vertices))
+    areas = np.bincount(parts, face_areas(vertices, faces))
+    best = float(silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks).mean())
+    keep = np.ones(len(areas), bool)
+    for part in np.argsort(areas)[:-1]:  # all but the largest, smallest first
+        keep[part] = False
+        iou = float(silhouette_ious(vertices, faces[keep[parts]], silhouettes.cameras, silhouettes.masks).mean())
+        keep[part] = iou < best - PHANTOM_IOU
+        best = best if keep[part] else iou
+    if keep.all():
+        return vertices, faces, 0
+    return (*without_unused(vertices, faces[keep[parts]]), int((~keep).sum()))
+
+
+def _aligned(
+    silhouettes: Silhouettes, vote: Vote, views: ViewSet, drop: int | None
+) -> tuple[Silhouettes, Vote, ViewSet, float]:
+    """Views shifted and scaled onto the common hull if that makes them agree better; and how far, in pixels."""
+    lenses = aligned_lenses(silhouettes, vote.vertices, vote.faces)
+    moved = lensed_silhouettes(silhouettes, lenses)
+    tried = vote_from_silhouettes(moved, drop)
+    if tried.mean_iou < vote.mean_iou + ALIGNMENT_GAIN:
+        return silhouettes, vote, views, 0.0
+    tried = replace(tried, strict_iou=vote.strict_iou)
+    return moved, tried, lensed_views(views, moved.used, lenses), float(np.abs(lenses).max() * max(views.size))
+
+
+def _vote_notes(vote: Vote, count: int) -> list[str]:
+    if not vote.drop and not vote.grow_px:
+        return []
+    means = [f"masks grown by {vote.grow_px:g} px"] if vote.grow_px else []
+    means += [f"the {vote.drop} most dissenting of {count} views not listened to at each point"] if vote.drop else []
+    return [
+        f"the silhouettes disagree: {', '.join(means)}"
+        f" (mean mask IoU {vote.mean_iou:.3f}, without that {vote.strict_iou:.3f})"
+    ]
+
+
+def _figures(
+    views: ViewSet, silhouettes: Silhouettes, vote: Vote, ious: NDArray[np.float64], lattice: Lattice
+) -> dict[str, Any]:
     per_view: list[float | None] = [None] * len(views)
     for index, iou in zip(silhouettes.used, ious, strict=True):
         per_view[index] = round(float(iou), 5)
-    figures = {
+    return {
         "mask_iou": per_view,
         "mean_mask_iou": round(float(ious.mean()), 5),
         "strict_mask_iou": round(vote.strict_iou, 5),
         "dropped_views": vote.drop,
+        "masks_grown_px": vote.grow_px,
         "lattice_shape": list(lattice.shape),
         "lattice_step": lattice.step,
     }
-    return Reconstruction(mesh, "hull", "called directly", views, tuple(notes), figures)
 
 
-def _check_settings(views: ViewSet, resolution: int, drop: int | str) -> None:
-    if not 16 <= resolution <= 512:
-        raise ConfigError(
-            "The hull's resolution is out of range", where="resolution", seen=resolution, expected="16 .. 512"
-        )
-    good = drop == "auto" or (isinstance(drop, int) and 0 <= drop < len(views))
-    if not good:
-        expected = f'"auto", or 0 .. {len(views) - 1}'
-        raise ConfigError("The number of dropped views is out of range", where="drop", seen=drop, expected=expected)
+def _check_settings(views: ViewSet, resolution: int, drop: int | str, flatten: float, input_view: int | None) -> None:
+    last = len(views) - 1
+    rows = [
+        ("resolution", resolution, isinstance(resolution, int) and 16 <= resolution <= 512, "16 .. 512"),
+        ("drop", drop, drop == "auto" or (isinstance(drop, int) and 0 <= drop <= last), f'"auto", or 0 .. {last}'),
+        ("flatten", flatten, 0 <= flatten <= 1, "0 .. 1"),
+        ("input_view", input_view, input_view is None or 0 <= input_view <= last, f"0 .. {last}, or None"),
+    ]
+    for name, value, good, expected in rows:
+        if not good:
+            raise ConfigError(f"The hull's {name} is out of range", where=name, seen=value, expected=expected)

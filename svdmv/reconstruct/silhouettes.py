@@ -11,6 +11,7 @@ from svdmv.core import Camera, DataError, ViewSet
 from svdmv.geometry.silhouette import cleaned_mask, mask_distance, resampled_mask
 
 WORK_PX = (256, 320)  # masks are worked on between these sizes: smaller ones grow (sub-pixel edges), larger ones shrink
+SMALL_MASK_BLUR_PX = 0.5
 MIN_SPREAD_DEG = 15.0
 
 
@@ -24,6 +25,7 @@ class Silhouettes:
         distances: (M, h, w) float32 signed, work pixels, negative inside.
         cameras: M cameras of w x h pixels.
         px_per_work_px: size of a work pixel in pixels of the views.
+        trusted: (M,) views whose mask is neither dropped nor grown: the input picture's.
         notes: what was left out or cleaned.
     """
 
@@ -32,10 +34,17 @@ class Silhouettes:
     distances: NDArray[np.float32]
     cameras: tuple[Camera, ...]
     px_per_work_px: float
+    trusted: NDArray[np.bool_]
     notes: tuple[str, ...]
 
+    def grown_distances(self, grow_px: float) -> NDArray[np.float32]:
+        """(M, h, w) float32: the distances with all but the trusted masks grown by `grow_px` pixels of the views."""
+        grow = np.where(self.trusted, 0, grow_px / self.px_per_work_px).astype(np.float32)
+        grown: NDArray[np.float32] = self.distances - grow[:, None, None]
+        return grown
 
-def silhouettes_from_views(views: ViewSet) -> Silhouettes:
+
+def silhouettes_from_views(views: ViewSet, input_view: int | None) -> Silhouettes:
     """Masks cleaned of specks, brought to the work grid, with distances.
 
     Raises:
@@ -62,7 +71,7 @@ def silhouettes_from_views(views: ViewSet) -> Silhouettes:
         if (alpha >= 0.5).all():
             full.append(i)
             continue
-        work = resampled_mask(alpha, work_width, work_height, blur_px=0.5 if factor >= 1 else 0.0)
+        work = resampled_mask(alpha, work_width, work_height, blur_px=SMALL_MASK_BLUR_PX if factor >= 1 else 0.0)
         if not (work >= 0.5).any():
             empty.append(i)
             continue
@@ -78,7 +87,8 @@ def silhouettes_from_views(views: ViewSet) -> Silhouettes:
     if specks:
         notes.append(f"{specks} specks and pinholes removed from the masks")
     cameras = tuple(views.cameras[i].resized(work_width, work_height) for i in used)
-    return Silhouettes(tuple(used), np.stack(masks), np.stack(distances), cameras, 1 / factor, tuple(notes))
+    trusted = np.array(used) == (-1 if input_view is None else input_view)
+    return Silhouettes(tuple(used), np.stack(masks), np.stack(distances), cameras, 1 / factor, trusted, tuple(notes))
 
 
 def _refuse_unusable(views: ViewSet, used: list[int], empty: list[int], full: list[int]) -> None:
