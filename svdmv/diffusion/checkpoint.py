@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from svdmv.core import CheckpointError, SvdmvError
+from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.info import INFO_FILE, CheckpointInfo
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.unet import widened_state
@@ -221,6 +222,7 @@ def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", dow
         wanted = torch.float32 if part == "vae" else number_format  # the autoencoder's own rule follows in `to`
         networks[part] = _filled(empty, states.pop(part), folder / part, wanted)
     _restore_buffers(networks["image_encoder"])
+    use_one_token_attention(networks["unet"])
     made = SvdMv(**networks, info=replace(info, sha256=weights_sha256(folder)))
     _check_agreement(made, folder)
     return made.to(torch.device(device), number_format)

@@ -36,6 +36,11 @@ class Condition:
             self.tokens * keep[:, None, None], self.latents * keep.to(self.latents)[:, None, None, None], self.ids
         )
 
+    def joined(self, other: Condition) -> Condition:
+        """The clips of both, this one's first."""
+        pairs = ((self.tokens, other.tokens), (self.latents, other.latents), (self.ids, other.ids))
+        return Condition(*(torch.cat(pair) for pair in pairs))
+
     def null(self) -> Condition:
         """The unconditional branch."""
         return self.dropped(torch.ones(len(self.tokens), dtype=torch.bool, device=self.tokens.device))

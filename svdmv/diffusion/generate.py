@@ -15,14 +15,15 @@ from torch import Tensor
 from svdmv.core import ConfigError, InputError, Orbit, ViewSet
 from svdmv.diffusion.alpha import alpha_from_white, unmixed_from_white
 from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, image_tokens
-from svdmv.diffusion.edm import karras_sigmas
-from svdmv.diffusion.guidance import Guidance, guided
+from svdmv.diffusion.edm import Denoiser, karras_sigmas
+from svdmv.diffusion.guidance import Guidance, guided, guided_together
 from svdmv.diffusion.info import CheckpointInfo
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.samplers import SAMPLERS, StepReport
 
 MAX_SEED = 2**63 - 1
 MAX_STEPS = 1000
+SMALL_CLIP = 8192  # latent pixels of a clip: 21 views of 128 px are 5,376
 
 
 @dataclass(frozen=True)
@@ -144,32 +145,51 @@ def start_noise(model: SvdMv, seed: int, sigma_max: float) -> Tensor:
     return noise * math.sqrt(1 + sigma_max**2)
 
 
+def _guided_denoiser(model: SvdMv, condition: Condition, scales: Tensor) -> Denoiser:
+    """One pass over both branches where clips are small and calls cost more than arithmetic; two passes, with half the
+    memory, where they are large.
+    """
+    small = model.info.num_views * math.prod(model.latent_shape[1:]) <= SMALL_CLIP
+    if small and bool((scales != 1).any()):
+        return guided_together(model.denoiser(condition.null().joined(condition)), scales)
+    return guided(model.denoiser(condition), model.denoiser(condition.null()), scales)
+
+
 @torch.inference_mode()
 def sample_latents(model: SvdMv, pixels: Tensor, sampling: Sampling, report: StepReport | None = None) -> Tensor:
-    """(B, F, C, h, w) scaled latents of input views (B, 3 or 4, S, S) in [-1, 1]; `sampling` must be resolved."""
+    """(B, F, C, h, w) scaled latents of input views (B, 3 or 4, S, S) in [-1, 1]; `sampling` must be resolved.
+
+    Clips are drawn one after the other, so that each is the same, bit for bit, in a batch of any size.
+    """
+    num_steps, clips = sampling.num_steps or model.info.num_steps, []
+    for k, view in enumerate(pixels):
+
+        def told(step: int, of: int, before: int = k) -> None:
+            if report is not None:
+                report(before * num_steps + step, len(pixels) * num_steps)
+
+        clips.append(_sampled_clip(model, view[None], replace(sampling, seed=sampling.seed + k), told))
+    return torch.cat(clips)
+
+
+def _sampled_clip(model: SvdMv, pixels: Tensor, sampling: Sampling, report: StepReport) -> Tensor:
     info, device = model.info, model.device
-    count = len(pixels)
     pixels = pixels.to(device)
-    strength = torch.full((count,), float(sampling.noise_aug or 0.0), device=device)
+    strength = torch.full((1,), float(sampling.noise_aug or 0.0), device=device)
     noise = None
     if sampling.noise_aug:
-        draws = [
-            torch.randn(pixels.shape[1:], generator=torch.Generator().manual_seed((sampling.seed + k) ^ 0x5EED))
-            for k in range(count)
-        ]
-        noise = torch.stack(draws).to(device)
-    elevations = torch.full((count,), float(sampling.elevation_deg), device=device)
+        noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(sampling.seed ^ 0x5EED)).to(device)
     condition = Condition(
         image_tokens(model.image_encoder, pixels, info.clip_size),
         condition_latents(model.vae, pixels, strength, noise),
-        id_rows(info, elevations, strength),
+        id_rows(info, torch.full((1,), float(sampling.elevation_deg), device=device), strength),
     )
     guidance = sampling.guidance or info.guidance
     scales = guidance.scales(info.num_views, info.input_view_index).to(device)
-    denoiser = guided(model.denoiser(condition), model.denoiser(condition.null()), scales)
     sigmas = karras_sigmas(sampling.num_steps or info.num_steps, info.sigma_min, info.sigma_max, info.rho)
-    start = torch.cat([start_noise(model, sampling.seed + k, info.sigma_max) for k in range(count)]).to(device)
-    return SAMPLERS[sampling.sampler or info.sampler](denoiser, start, sigmas, report)
+    start = start_noise(model, sampling.seed, info.sigma_max).to(device)
+    sampler = SAMPLERS[sampling.sampler or info.sampler]
+    return sampler(_guided_denoiser(model, condition, scales), start, sigmas, report)
 
 
 def generate_views(

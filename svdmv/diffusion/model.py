@@ -43,9 +43,9 @@ class SvdMv:
     def to(self, device: torch.device, dtype: torch.dtype) -> SvdMv:
         """All networks on `device`; the autoencoder stays in float32 where float16 would overflow."""
         vae_dtype = torch.float32 if dtype == torch.float16 and self.vae.config.force_upcast else dtype
-        self.unet.to(device, dtype)
-        self.image_encoder.to(device, dtype)
-        self.vae.to(device, vae_dtype)
+        torch.nn.Module.to(self.unet, device, dtype)  # diffusers' own `to` warns of every cast
+        torch.nn.Module.to(self.image_encoder, device, dtype)
+        torch.nn.Module.to(self.vae, device, vae_dtype)
         return self
 
     def denoiser(self, condition: Condition) -> Denoiser:

@@ -108,12 +108,25 @@ def test_global_random_state_neither_matters_nor_changes(few_views: SvdMv) -> No
 
 
 def test_a_picture_s_result_does_not_depend_on_the_batch(few_views: SvdMv) -> None:
-    """Picture k of a batch equals the picture alone with seed + k."""
-    pixels = torch.cat([pixels_from_framed(framed_picture(s), 3) for s in (1, 2, 3)])
-    together = sample_latents(few_views, pixels, resolved(few_views))
+    """Picture k of a batch equals the picture alone with seed + k, bit for bit."""
+    pixels, steps = torch.cat([pixels_from_framed(framed_picture(s), 3) for s in (1, 2, 3)]), []
+    together = sample_latents(few_views, pixels, resolved(few_views), lambda n, of: steps.append((n, of)))
+    assert steps == [(n, 6) for n in range(1, 7)]
     for k in range(3):
         alone = sample_latents(few_views, pixels[k : k + 1], resolved(few_views, seed=7 + k))
-        torch.testing.assert_close(together[k : k + 1], alone, atol=2e-4, rtol=1e-4)
+        assert torch.equal(together[k : k + 1], alone)
+
+
+def test_one_pass_and_two_passes_draw_the_same(few_views: SvdMv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small clips run both branches of the guidance at once, large ones one after the other."""
+    passes, pixels = [], pixels_from_framed(framed_picture(), 3)
+    hook = few_views.unet.conv_in.register_forward_hook(lambda m, a, out: passes.append(len(out)))
+    one = sample_latents(few_views, pixels, resolved(few_views))
+    monkeypatch.setattr("svdmv.diffusion.generate.SMALL_CLIP", 0)
+    two = sample_latents(few_views, pixels, resolved(few_views))
+    hook.remove()
+    assert passes == [10, 10, 5, 5, 5, 5]
+    torch.testing.assert_close(one, two, atol=2e-3, rtol=1e-3)
 
 
 def test_start_noise_has_the_scheduler_s_deviation(model: SvdMv) -> None:

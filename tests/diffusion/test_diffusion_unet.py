@@ -11,6 +11,7 @@ from tiny_checkpoints import ID_WIDTH, TOKEN_WIDTH, UNET, tiny_parts
 from torch import Tensor
 
 from svdmv.core import CheckpointError
+from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.conditioning import Condition
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.unet import run_unet, widened_state
@@ -155,3 +156,18 @@ def test_half_precision_is_near_and_comes_out_in_single(precision: torch.dtype) 
     half = run_unet(unet.to(precision), sample, c_noise, tokens, rows)
     assert half.dtype == precision
     assert ((half.float() - full).norm() / full.norm()).item() < {torch.bfloat16: 0.05, torch.float16: 0.01}[precision]
+
+
+@pytest.mark.parametrize("tokens_count", [1, 3])
+def test_short_way_of_cross_attention_changes_nothing(tokens_count: int) -> None:
+    """With one token the softmax is 1; with more the stock attention runs."""
+    unet = tiny_parts(6)["unet"]
+    sample, c_noise, _, rows = inputs()
+    tokens = torch.randn(B, tokens_count, TOKEN_WIDTH, generator=torch.Generator().manual_seed(7))
+    before = unet(sample, c_noise, encoder_hidden_states=tokens, added_time_ids=rows).sample
+    queries = []
+    unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q.register_forward_hook(lambda *_: queries.append(1))
+    use_one_token_attention(unet)
+    torch.testing.assert_close(run_unet(unet, sample, c_noise, tokens, rows), before, atol=2e-6, rtol=1e-5)
+    assert len(queries) == (0 if tokens_count == 1 else 1)
+    unet.load_state_dict(unet.state_dict(), strict=True)
