@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def train_autoencoder(
     minutes: float,
     device: str = "cpu",
     bf16: bool = True,
+    report: Callable[[int, int], None] | None = None,
 ) -> bool:
     """Train, or go on training, until done or `minutes` are spent; True when done.
 
@@ -156,6 +158,8 @@ def train_autoencoder(
         step += 1
         curve.add(step, loss=float(loss.detach()), kl=float(kl.detach()), norm=float(norm), **parts)
         clock.tick()
+        if report is not None:
+            report(step, settings.num_steps)
         if step % 500 == 0 or step == settings.num_steps or clock.spent():
             set_temporal(vae, True, kept)
             save_state(path, vae, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,26 +67,38 @@ def varied(rgba: NDArray[np.uint8], variant: NDArray[np.int8]) -> NDArray[np.uin
     return np.concatenate([out[:1], out[:0:-1]])[:, :, ::-1] if variant[3] else out
 
 
+def variants_of(count: int, rounds: int, seed: int) -> NDArray[np.int8]:
+    """(rounds, count, 4) variants: the four kinds (plain, mirrored, colours permuted, both) take turns over orbits."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros((rounds, count, 4), np.int8)
+    out[..., :3] = (0, 1, 2)
+    for m in range(rounds):
+        kind = (np.arange(count) + m) % 4
+        out[m, :, 3] = kind % 2
+        orders = rng.permuted(np.tile(np.array([0, 1, 2], np.int8), (count, 1)), axis=1)
+        out[m, kind >= 2, :3] = orders[kind >= 2]
+    return out
+
+
 @torch.no_grad()
 def encode_orbits(
-    model: SvdMv, store: OrbitStore, num_variants: int, seed: int, device: str = "cpu", report: object = None
+    model: SvdMv,
+    store: OrbitStore,
+    variants: NDArray[np.int8],
+    *,
+    device: str = "cpu",
+    report: Callable[[int, int], None] | None = None,
 ) -> LatentOrbits:
-    """Latents of every orbit of the store: variant 0 as it is, 1 mirrored, further ones with permuted colours."""
-    count, views = store.images.shape[:2]
-    rng = np.random.default_rng(seed)
-    variants = np.zeros((num_variants, count, 4), np.int8)
-    variants[..., :3] = (0, 1, 2)
-    variants[1::2, :, 3] = 1
-    for m in range(2, num_variants):
-        variants[m, :, :3] = rng.permuted(np.tile([0, 1, 2], (count, 1)), axis=1)
-    out = np.empty((num_variants, count, views, *model.latent_shape), np.float16)
-    for m in range(num_variants):
+    """Latents of every orbit of the store in every variant (M, N, 4)."""
+    rounds, count = variants.shape[:2]
+    out = np.empty((rounds, count, store.images.shape[1], *model.latent_shape), np.float16)
+    for m in range(rounds):
         for n in range(count):
             pixels = torch.from_numpy(pixels_from_rgba(varied(np.asarray(store.images[n]), variants[m, n]))).to(device)
             with torch.autocast(torch.device(device).type, torch.bfloat16):
                 out[m, n] = model.vae.encode(pixels).latent_dist.mode().float().cpu().numpy()
-            if callable(report):
-                report(m * count + n + 1, num_variants * count)
+            if report is not None:
+                report(m * count + n + 1, rounds * count)
     return LatentOrbits(out, variants)
 
 
@@ -150,6 +163,7 @@ def finetune(
     device: str = "cpu",
     bf16: bool = True,
     train_image_encoder: bool = True,
+    report: Callable[[int, int], None] | None = None,
 ) -> bool:
     """Train, or go on, until done or `minutes` are spent; True when done. The averaged weights end up in `model`."""
     train, _ = store.split(0.03)
@@ -183,6 +197,8 @@ def finetune(
         step += 1
         curve.add(step, loss=float(loss.detach()), norm=float(norm))
         clock.tick()
+        if report is not None:
+            report(step, settings.num_steps)
         if step % settings.save_every == 0 or step == settings.num_steps or clock.spent():
             save_state(path, trained, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})
             curve.flush()

@@ -1,0 +1,187 @@
+"""From 3D models to a checkpoint: render, autoencoder, latents, finetuning, export; each stage goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from svdmv.core import DataError
+from svdmv.dataset.orbits import OrbitStore
+from svdmv.dataset.renders import ObjectSource, assemble, render_parts
+from svdmv.diffusion.attention import use_one_token_attention
+from svdmv.diffusion.checkpoint import load_checkpoint, save_checkpoint
+from svdmv.diffusion.device import resolved_device
+from svdmv.diffusion.guidance import Guidance
+from svdmv.diffusion.info import CheckpointInfo, Framing
+from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.perceptual import LpipsAlex
+from svdmv.io.atomic import whole_file, write_json
+from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
+from svdmv.train.config import TrainConfig
+from svdmv.train.finetune import LatentOrbits, encode_orbits, finetune, variants_of
+from svdmv.train.networks import new_autoencoder, new_image_encoder, new_unet
+
+Report = Callable[[str, int, int], None]
+TRAINED_ON = (
+    "919 openly licensed models (KayKit, Kenney: CC0; gazebo_models: CC-BY 3.0; aws-robotics: MIT-0; Khronos samples: "
+    "CC0, CC-BY; and others, see data/train_objects.json) and 360 shapes made by code; rendered by svdmv"
+)
+
+
+def object_sources(config: TrainConfig) -> list[ObjectSource]:
+    """The models of data_dir/manifest.json, unpacked into out/models, then the procedural shapes.
+
+    Raises DataError: manifest or a model is missing, or a model's hash differs from the manifest's.
+    """
+    data, models = Path(config.data_dir), Path(config.out) / "models"
+    try:
+        rows = json.loads((data / "manifest.json").read_text("utf-8"))["objects"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            "The list of training models cannot be read",
+            where=data / "manifest.json",
+            seen=error,
+            expected="a manifest with objects",
+            next_step="svdmv train data_dir=FOLDER",
+        ) from error
+    models.mkdir(parents=True, exist_ok=True)
+    if any(not (models / row["file"]).is_file() for row in rows):
+        for archive in sorted(data.glob("*.tar.xz")):
+            with tarfile.open(archive) as tar:
+                tar.extractall(models, filter="data")
+    items = []
+    for row in rows:
+        path = models / row["file"]
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+            raise DataError(
+                "A training model is missing or differs",
+                where=path,
+                seen="absent or another hash",
+                expected=f"sha256 {row['sha256'][:16]}...",
+                next_step="fetch the data again",
+            )
+        items.append(
+            ObjectSource(row["id"], str(path), row["licence"], row.get("attribution", ""), row.get("source", ""))
+        )
+    items += [
+        ObjectSource(f"shape-{seed:05d}", f"shape:{seed}", "Apache-2.0", "svdmv", "svdmv/dataset/shapes.py")
+        for seed in range(config.recipe.num_shapes)
+    ]
+    return items
+
+
+def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
+    """Run the recipe for config.minutes; True when the checkpoint is written."""
+    began, out = time.monotonic(), Path(config.out)
+    device = resolved_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+
+    def left() -> float:
+        return config.minutes - (time.monotonic() - began) / 60
+
+    def say(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: report(stage, done, total) if report is not None else None
+
+    store_folder = out / "store"
+    if not (store_folder / "index.json").is_file():
+        items = object_sources(config)
+        if not render_parts(
+            items, config.rendering, store_folder, workers=config.workers, minutes=left(), report=say("render")
+        ):
+            return False
+        assemble(items, config.rendering, store_folder)
+    store = OrbitStore.open(store_folder)
+
+    vae = new_autoencoder(config.autoencoder_shape, config.recipe.network_seed)
+    lpips = _lpips(config)
+    if not train_autoencoder(
+        vae,
+        store,
+        config.autoencoder,
+        out / "autoencoder",
+        lpips=lpips,
+        minutes=left(),
+        device=device,
+        report=say("autoencoder"),
+    ):
+        return False
+    model = new_model(config, vae)
+    latents = _latents(model, store, config, out, device, say("encode"))
+    if not finetune(
+        model,
+        store,
+        latents,
+        config.finetuning,
+        out / "finetuning",
+        minutes=left(),
+        device=device,
+        report=say("finetune"),
+    ):
+        return False
+    save_checkpoint(model, Path(config.checkpoint), overwrite=True)
+    figures = measure_autoencoder(load_checkpoint(config.checkpoint).vae, store)
+    write_json(out / "trained.json", {"autoencoder": figures, "orbits": len(store), "device": device})
+    return True
+
+
+def new_model(config: TrainConfig, vae: Any) -> SvdMv:
+    """Fresh UNet and image encoder around a trained autoencoder, with the recipe's settings."""
+    recipe, rule, shape = config.recipe, config.rendering, config.autoencoder_shape
+    side = shape.image_size // 2 ** (len(shape.channels) - 1)
+    info = CheckpointInfo(
+        name=recipe.name,
+        licence=recipe.licence,
+        image_size=shape.image_size,
+        image_channels=shape.image_channels,
+        num_views=rule.num_views,
+        elevation_range_deg=(rule.elevation_range_deg[0], rule.elevation_range_deg[1]),
+        framing=Framing("bounding_sphere", rule.radius, rule.fov_y_deg, recipe.foreground_ratio),
+        sigma_min=recipe.sigma_min,
+        sigma_max=recipe.sigma_max,
+        num_steps=recipe.num_steps,
+        guidance=Guidance.parse(recipe.guidance),
+        decode_chunk=recipe.decode_chunk,
+        clip_size=config.image_encoder_shape.image_size,
+        trained_on=TRAINED_ON,
+    )
+    unet = new_unet(config.unet_shape, shape.latent_channels, side, rule.num_views, recipe.network_seed)
+    use_one_token_attention(unet)
+    encoder = new_image_encoder(config.image_encoder_shape, config.unet_shape.token_width, recipe.network_seed)
+    return SvdMv(unet, vae, encoder, info)
+
+
+def _lpips(config: TrainConfig) -> LpipsAlex | None:
+    if not config.weights_dir or config.autoencoder.lpips_weight == 0:
+        return None
+    for folder in (Path(config.weights_dir), Path(config.weights_dir) / "lpips"):
+        if (folder / "lpips_alex_fp32.safetensors").is_file():
+            return LpipsAlex(folder / "lpips_alex_fp32.safetensors")
+    raise DataError(
+        "The LPIPS weights are missing",
+        where=config.weights_dir,
+        seen="no lpips_alex_fp32.safetensors",
+        expected="the weights of LPIPS v0.1",
+        next_step="svdmv train weights_dir=FOLDER, or weights_dir=''",
+    )
+
+
+def _latents(
+    model: SvdMv, store: OrbitStore, config: TrainConfig, out: Path, device: str, report: Callable[[int, int], None]
+) -> LatentOrbits:
+    path = out / "latents.npy"
+    variants = variants_of(len(store), config.recipe.encode_rounds, config.recipe.encode_seed)
+    if not path.is_file():
+        model.vae.to(device).eval()
+        made = encode_orbits(model, store, variants, device=device, report=report)
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            np.save(file, made.latents)
+    return LatentOrbits(np.load(path, mmap_mode="r", allow_pickle=False), variants)
