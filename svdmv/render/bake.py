@@ -21,7 +21,7 @@ from svdmv.render.scene import Scene, welded
 Floats = NDArray[np.float32]
 
 NUM_BOUNCES = 4
-MAX_POINTS = 120_000
+MAX_POINTS = 40_000
 RAYS_AT_ONCE = 1_000_000
 
 
@@ -72,8 +72,8 @@ def _points(scene: Scene) -> tuple[NDArray[np.int32], Floats, Floats]:
         place = np.round(vertices / scene.radius * cells)
         group, count = welded(np.hstack([place, np.round(normals * 1.5)]))
         cells = cells * 3 // 4
-    size = np.bincount(group, minlength=count)[:, None]
-    positions = np.stack([np.bincount(group, vertices[:, i], count) for i in range(3)], 1) / size
+    positions = np.empty((count, 3))
+    positions[group[::-1]] = vertices[::-1]  # the first member: a mean could lie below a bent surface
     mean = np.stack([np.bincount(group, normals[:, i], count) for i in range(3)], 1)
     mean = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
     both = np.zeros(count, bool)

@@ -195,6 +195,22 @@ def test_a_shadow_falls_under_a_table() -> None:
     assert under < under_edge < 1.02 * free
 
 
+def test_many_vertices_share_points_of_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the cap near vertices with like normals share one point; the light stays the same within a few percent."""
+    from svdmv.render import bake as bake_module
+    from svdmv.render.raster import prepare
+
+    asset = Asset(sphere_mesh(segments=80), (WHITE,))
+    full = prepare(asset, "studio", shading="matte").baked
+    monkeypatch.setattr(bake_module, "MAX_POINTS", 900)
+    few = prepare(asset, "studio", shading="matte").baked
+    assert full is not None
+    assert few is not None
+    assert few.point_of[0].max() < 900 < full.point_of[0].max()
+    ratio = few.light[few.point_of[0]] / full.light[full.point_of[0]]
+    assert np.abs(ratio - 1).mean() < 0.03
+
+
 def test_roughness_and_metal_textures_are_read_from_green_and_blue() -> None:
     rgb = np.full((8, 8, 3), 255, np.uint8)
     extra = np.zeros((4, 4, 3), np.uint8)
