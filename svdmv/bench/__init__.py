@@ -1,1 +1,1 @@
-"""."""
+"""Scores of views against true renders."""

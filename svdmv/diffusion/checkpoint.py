@@ -255,13 +255,19 @@ def torch_dtype(name: str) -> Any:
 
 
 def save_checkpoint(
-    model: SvdMv, folder: Path, *, half: bool = True, max_shard_mb: int = 14, card: Path | None = None
+    model: SvdMv,
+    folder: Path,
+    *,
+    half: bool = True,
+    max_shard_mb: int = 14,
+    card: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a checkpoint in diffusers' layout, whole or not at all: float16 (or float32) safetensors in shards."""
     import torch
 
     dtype = torch.float16 if half else torch.float32
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder, overwrite=overwrite) as temporary:
         for part in PARTS:
             write_weights(getattr(model, part), temporary, part, dtype, max_shard_mb)
         write_json(
