@@ -30,7 +30,8 @@ def checked_pair(prediction: ViewSet, truth: ViewSet) -> None:
 
 def psnr_from_mse(mse: FloatArray) -> FloatArray:
     """-10 log10 of a mean squared error in [0, 1], capped at 100 dB."""
-    return np.minimum(-10 * np.log10(np.maximum(mse, 1e-12)), PSNR_CAP_DB)
+    decibels: FloatArray = np.minimum(-10 * np.log10(np.maximum(mse, 1e-12)), PSNR_CAP_DB)
+    return decibels
 
 
 def silhouettes(views: ViewSet) -> NDArray[np.bool_]:

@@ -98,10 +98,10 @@ def _weights() -> HealthRow:
 
 
 def _saliency() -> HealthRow:
-    from svdmv.subject.saliency import SALIENCY_FILES, model_file
+    from svdmv.subject.saliency import KNOWN_MODELS, model_file, weight_folders
 
     try:
-        path = model_file(SALIENCY_FILES)
+        path = model_file(tuple(KNOWN_MODELS), weight_folders())
     except SvdmvError as error:
         return HealthRow(
             "weights saliency", "absent", f"{error.what}; pictures need alpha, an even background or GrabCut"
