@@ -62,32 +62,38 @@ def load_state(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average
 ) -> tuple[int, dict[str, Any]]:
     """Put a saved state back; returns step and extra. Raises CheckpointError when it belongs to another model."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, "pt") as file:
-        meta = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    try:
+        with safe_open(path, "pt") as file:
+            meta = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        step, extra = int(meta["step"]), json.loads(meta["extra"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _unusable("The training state cannot be read", path, error) from error
     part = {
         head: {n[len(head) + 1 :]: t for n, t in tensors.items() if n.startswith(head + ".")}
         for head in ("model", "average", "optimizer")
     }
-    try:
-        model.load_state_dict(part["model"])
-    except RuntimeError as error:
-        raise CheckpointError(
-            "The training state belongs to another model",
-            where=path,
-            seen=str(error)[:300],
-            expected="the state of this recipe",
-            next_step=f"rm {path}",
-        ) from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    saved = {name: tuple(tensor.shape) for name, tensor in part["model"].items()}
+    if wrong := [name for name in shapes | saved if shapes.get(name) != saved.get(name)]:
+        seen = f"{len(wrong)} tensors differ, first {wrong[0]}: {saved.get(wrong[0], 'absent')}"
+        raise _unusable("The training state belongs to another model", path, seen)
+    model.load_state_dict(part["model"])
     average.shadow = part["average"]
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in part["optimizer"].items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(meta["step"]), json.loads(meta["extra"])
+    return step, extra
+
+
+def _unusable(what: str, path: Path, seen: object) -> CheckpointError:
+    return CheckpointError(
+        what, where=path, seen=seen, expected="the state of this recipe", next_step=f"rm {path}, or another out folder"
+    )
 
 
 def check_finite(values: Iterable[Tensor], where: str, step: int) -> None:
