@@ -52,7 +52,7 @@ class Scene:
     radius: float
 
 
-def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 40_000) -> Scene:
+def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 24_000) -> Scene:
     """The Scene of an asset. Faces without area are left out; missing normals are computed, sharp above 45 degrees;
     edges longer than `max_edge` times the radius are halved while the count of vertices stays below `max_vertices`,
     because light is stored on vertices. BLEND materials are cut out at alpha 0.5 of their texture.
