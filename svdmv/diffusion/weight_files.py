@@ -158,6 +158,8 @@ def write_weights(network: Any, folder: Path, part: str, dtype: Any, max_shard_m
     (folder / part).mkdir(parents=True, exist_ok=True)
     pattern = WEIGHTS_NAME[part] + "{suffix}.safetensors"
     save_torch_state_dict(state, folder / part, filename_pattern=pattern, max_shard_size=f"{max_shard_mb}MB")
+    for path in (folder / part).glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for the owner alone; a wheel must be readable by everybody
     if part == "image_encoder":
         network.config.architectures = [type(network).__name__]
         write_bytes(folder / part / "config.json", network.config.to_json_string().encode())

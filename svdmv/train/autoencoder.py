@@ -172,11 +172,14 @@ def train_autoencoder(
 
 @torch.no_grad()
 def measure_autoencoder(vae: Any, store: OrbitStore, *, count: int = 210, device: str = "cpu") -> dict[str, float]:
-    """Round trip of held-out orbits: PSNR over the whole picture and the object, IoU of alpha; latent statistics."""
-    _, held = store.split(0.03)
+    """Round trip of orbits: PSNR over the whole picture and the object, IoU of alpha; latent statistics.
+
+    held_out is 1 when the orbits were held out of training, 0 when the store is too small to hold any out.
+    """
+    train, held = store.split(0.03)
     views = store.images.shape[1]
     psnr, psnr_object, iou, values = [], [], [], []
-    for orbit in held[: max(count // views, 1)]:
+    for orbit in (held if len(held) else train)[: max(count // views, 1)]:
         pixels = torch.from_numpy(pixels_from_rgba(np.asarray(store.images[orbit]))).to(device)
         mode = vae.encode(pixels).latent_dist.mode()
         decoded = vae.decode(mode, num_frames=views).sample.clamp(-1, 1)
@@ -192,6 +195,7 @@ def measure_autoencoder(vae: Any, store: OrbitStore, *, count: int = 210, device
         "psnr": float(torch.cat(psnr).mean()),
         "psnr_object": float(torch.cat(psnr_object).mean()),
         "iou": float(torch.cat(iou).mean()),
+        "held_out": float(len(held) > 0),
         "latent_std": float(latents.std()),
         "latent_mean_of_channels": float(latents.mean((0, 2, 3)).abs().max()),
     }

@@ -37,7 +37,8 @@ TRAINED_ON = (
 
 
 def object_sources(config: TrainConfig) -> list[ObjectSource]:
-    """The models of data_dir/manifest.json, unpacked into out/models, then the procedural shapes.
+    """The models of data_dir/manifest.json, plain beside it or unpacked from its .tar.xz into out/models, then the
+    procedural shapes.
 
     Raises DataError: manifest or a model is missing, or a model's hash differs from the manifest's.
     """
@@ -53,13 +54,13 @@ def object_sources(config: TrainConfig) -> list[ObjectSource]:
             next_step="svdmv train data_dir=FOLDER",
         ) from error
     models.mkdir(parents=True, exist_ok=True)
-    if any(not (models / row["file"]).is_file() for row in rows):
+    if not all((data / row["file"]).is_file() or (models / row["file"]).is_file() for row in rows):
         for archive in sorted(data.glob("*.tar.xz")):
             with tarfile.open(archive) as tar:
                 tar.extractall(models, filter="data")
     items = []
     for row in rows:
-        path = models / row["file"]
+        path = data / row["file"] if (data / row["file"]).is_file() else models / row["file"]
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
             raise DataError(
                 "A training model is missing or differs",
