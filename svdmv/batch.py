@@ -15,9 +15,9 @@ from svdmv.core import (
     MissingDependency,
     SvdmvError,
 )
-from svdmv.core.errors import EXIT_OK, EXIT_PARTIAL
-from svdmv.io.run_folder import discard_if_empty, prepared_folder
-from svdmv.pipeline import Report, RunResult, RunSettings, run_picture
+from svdmv.core.errors import EXIT_BAD_INPUT, EXIT_OK, EXIT_PARTIAL
+from svdmv.io.stages import Report
+from svdmv.pipeline import RunResult, RunSettings, check_mode, run_picture
 
 if TYPE_CHECKING:
     from svdmv.diffusion.model import SvdMv
@@ -27,17 +27,24 @@ NOT_PICTURES = (".json", ".txt", ".md", ".csv", ".mp4", ".glb", ".yaml", ".yml")
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Outcomes of several pictures: every picture is a named row, finished or failed."""
+    """Outcomes of several pictures: every picture is a named row, finished or failed.
+
+    ignored: what lay in a folder of pictures and was not taken for a picture by its name.
+    """
 
     results: tuple[RunResult, ...]
     failures: tuple[tuple[Path, SvdmvError], ...]
+    ignored: tuple[Path, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 when all finished, 4 when some failed, the error's own code when nothing finished."""
-        if not self.failures:
+        """0 when all finished, 4 when some failed, the errors' own code (2 when they differ) when nothing finished."""
+        codes = {error.exit_code for _, error in self.failures}
+        if not codes:
             return EXIT_OK
-        return EXIT_PARTIAL if self.results or len(self.failures) > 1 else self.failures[0][1].exit_code
+        if self.results:
+            return EXIT_PARTIAL
+        return codes.pop() if len(codes) == 1 else EXIT_BAD_INPUT
 
     @property
     def only_error(self) -> SvdmvError | None:
@@ -58,14 +65,11 @@ class RunSummary:
             }
             for r in self.results
         ]
-        rows += [
-            {"picture": str(path), "status": "failed", "reason": error.one_line(), "exit_code": error.exit_code}
-            for path, error in self.failures
-        ]
-        return {"exit_code": self.exit_code, "pictures": rows}
+        rows += [{"picture": str(path), "status": "failed", **error_as_dict(error)} for path, error in self.failures]
+        return {"exit_code": self.exit_code, "pictures": rows, "ignored": [str(path) for path in self.ignored]}
 
     def text(self) -> str:
-        """For people: a line a picture, its notes below, failures last."""
+        """For people: a line a picture that finished, its notes below, then what was ignored."""
         lines = []
         for r in self.results:
             seconds = r.figures.get("seconds", 0)
@@ -73,11 +77,33 @@ class RunSummary:
                 f"{r.picture.name} -> {r.folder / 'mesh.glb'}  ({seconds:.0f} s, look at {r.folder / 'preview.png'})"
             )
             lines += [f"  note: {note}" for note in r.notes]
-        if self.only_error is None:
-            lines += [f"{path.name} FAILED: {error.one_line()}" for path, error in self.failures]
-        if len(self.results) + len(self.failures) > 1:
+        if self.ignored:
+            names = ", ".join(path.name for path in self.ignored[:4])
+            more = f" and {len(self.ignored) - 4} more" if len(self.ignored) > 4 else ""
+            lines.append(f"ignored, no pictures by name: {names}{more}")
+        return "".join(f"{line}\n" for line in lines)
+
+    def failure_text(self) -> str:
+        """For people: a line a picture that failed, and the count. Empty where one picture was all there was."""
+        if len(self.results) + len(self.failures) < 2:
+            return ""
+        lines = [f"FAILED {path.name}: {reason(error)}" for path, error in self.failures]
+        if self.failures:
             lines.append(f"{len(self.results)} finished, {len(self.failures)} failed")
-        return "\n".join(lines) + ("\n" if lines else "")
+        return "".join(f"{line}\n" for line in lines)
+
+
+def reason(error: SvdmvError) -> str:
+    """An error on one line, without its place."""
+    parts = (("seen", error.seen), ("expected", error.expected), ("next", error.next_step))
+    said = "; ".join(f"{name}: {text}" for name, text in parts if text)
+    return " ".join(f"{error.what} ({said})".split()) if said else error.what
+
+
+def error_as_dict(error: SvdmvError) -> dict[str, Any]:
+    """JSON form of an error: its sentence, its parts and its exit code."""
+    parts = {name: getattr(error, name) for name in ("what", "where", "seen", "expected", "next_step")}
+    return {"reason": reason(error), **parts, "exit_code": error.exit_code}
 
 
 def run_pictures(
@@ -90,62 +116,77 @@ def run_pictures(
 ) -> RunSummary:
     """Several pictures, or folders of pictures: OUT/<stem>/ each (OUT itself for a single picture).
 
-    The checkpoint is loaded once. A bad picture is a named failure and the others go on; wrong settings, weights or
-    devices stop the run, because they would stop every picture.
+    The checkpoint is loaded once, when the first picture needs it. A bad picture is a named failure and the others go
+    on; wrong settings, weights or devices that stop the first picture stop the run: they would stop every picture.
 
     Raises:
         SvdmvError: no picture given, or a setting, checkpoint or device that no picture could be made with.
     """
-    from svdmv.diffusion.checkpoint import load_checkpoint
-    from svdmv.diffusion.device import resolved_device
-
     chosen, root = settings or RunSettings(), Path(out)
-    found, whole = expanded([Path(p) for p in pictures])
-    folders = {0: root} if whole else {i: root / name for i, name in enumerate(folder_names(found))}
-    model: SvdMv | None = None
+    check_mode(mode)
+    found, ignored, whole = expanded([Path(p) for p in pictures])
+    folders = [root] if whole else [root / name for name in folder_names(found)]
+    loaded: list[SvdMv] = []
+
+    def model() -> SvdMv:
+        from svdmv.diffusion.checkpoint import load_checkpoint
+        from svdmv.diffusion.device import resolved_device
+
+        if not loaded:
+            loaded.append(load_checkpoint(chosen.model, device=resolved_device(chosen.device), dtype=chosen.dtype))
+        return loaded[0]
+
     results: list[RunResult] = []
     failures: list[tuple[Path, SvdmvError]] = []
-    for number, path in enumerate(found):
+    for number, (path, folder) in enumerate(zip(found, folders, strict=True), 1):
+        tell = _counted(report, f"{number}/{len(found)} {path.name}: ") if report and len(found) > 1 else report
         try:
-            if model is None and not (mode == "resume" and (folders[number] / "transforms.json").is_file()):
-                prepared_folder(folders[number], mode)
-                model = load_checkpoint(chosen.model, device=resolved_device(chosen.device), dtype=chosen.dtype)
-            results.append(run_picture(path, folders[number], chosen, mode=mode, model=model, report=report))
-        except (CheckpointError, ConfigError, DeviceError, MissingDependency):
-            raise
+            results.append(run_picture(path, folder, chosen, mode=mode, model=model, report=tell))
         except SvdmvError as error:
+            if not results and isinstance(error, CheckpointError | ConfigError | DeviceError | MissingDependency):
+                raise
             failures.append((path, error))
-            discard_if_empty(folders[number])
-    return RunSummary(tuple(results), tuple(failures))
+    return RunSummary(tuple(results), tuple(failures), tuple(ignored))
 
 
-def expanded(paths: list[Path]) -> tuple[list[Path], bool]:
-    """Pictures in order, folders replaced by the files in them; and whether it is one picture given as a file."""
+def _counted(report: Report, prefix: str) -> Report:
+    return lambda stage, done, total: report(prefix + stage, done, total)
+
+
+def expanded(paths: list[Path]) -> tuple[list[Path], list[Path], bool]:
+    """Pictures in order, folders replaced by the files in them; what was left out there; whether it is one picture
+    given as a file. Raises InputError when there is none.
+    """
     found: list[Path] = []
+    ignored: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-            found += [p for p in inside if p.suffix.lower() not in NOT_PICTURES]
+            inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+            taken = [p for p in inside if p.is_file() and p.suffix.lower() not in NOT_PICTURES]
+            found += taken
+            ignored += [p for p in inside if p not in taken]
         else:
             found.append(path)
     if not found:
         raise InputError(
             "There is no picture to work on",
             where=", ".join(map(str, paths)) or "command line",
-            seen="no file",
+            seen="a folder without pictures" if paths else "no file",
             expected="at least one picture",
             next_step="svdmv run PICTURE -o OUT",
         )
-    return found, len(paths) == 1 and not paths[0].is_dir()
+    return found, ignored, len(paths) == 1 and not paths[0].is_dir()
 
 
 def folder_names(pictures: list[Path]) -> list[str]:
-    """A folder name for each picture: its stem, numbered where stems repeat."""
+    """A folder name for each picture: its stem, numbered where stems repeat (upper and lower case alike)."""
     names: list[str] = []
+    taken: set[str] = set()
     for path in pictures:
         stem, count = path.stem or "picture", 2
         name = stem
-        while name in names:
+        while name.casefold() in taken:
             name, count = f"{stem}-{count}", count + 1
+        taken.add(name.casefold())
         names.append(name)
     return names

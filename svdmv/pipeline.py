@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdmv import __version__
-from svdmv.core import Asset, InputError, ViewSet
+from svdmv.core import Asset, ConfigError, InputError, Orbit, SvdmvError, ViewSet
 from svdmv.io.run_folder import (
     OUTPUTS,
-    check_settings,
+    check_same_run,
+    clear_outputs,
     finished,
-    peak_memory_mb,
-    prepared_folder,
+    output_folder,
+    recorded_run,
     versions,
+    views_are_whole,
 )
+from svdmv.io.stages import Report, Stages
 
 if TYPE_CHECKING:
     from svdmv.diffusion.model import SvdMv
 
-Report = Callable[[str, int, int], None]
 POOR_MATCH_DB = 15.0  # foreground PSNR below which the mesh does not show what the picture shows
 TURNTABLE_VIEWS, TURNTABLE_PX, TURNTABLE_FPS = 42, 256, 21
-ORBIT_FPS = 7
+ORBIT_PX, ORBIT_FPS = 256, 7
+MODES = ("new", "overwrite", "resume")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class RunSettings:
     """Everything that decides what a run makes. None = the checkpoint's own value.
 
     elevation: degrees, or "auto". guidance: text as Guidance.parse reads it. faces, texture_size: of the mesh.
+
+    Raises:
+        ConfigError: a value is out of range. Names and what depends on the checkpoint are checked when a run begins.
     """
 
     elevation: float | str = "auto"
@@ -51,6 +58,25 @@ class RunSettings:
     device: str = "auto"
     dtype: str = "fp32"
 
+    def __post_init__(self) -> None:
+        if self.elevation != "auto":
+            _check("elevation", self.elevation, -90, 90, "degrees above the horizon, or auto", 10)
+        if self.foreground_ratio is not None:
+            _check("foreground-ratio", self.foreground_ratio, 0.1, 1, "of the frame", 0.8)
+        _check("texture-size", self.texture_size, 16, 8192, "texels", 1024)
+        _check("faces", self.faces, 20, 2_000_000, "faces", 10_000)
+
+
+def _check(option: str, value: object, low: float, high: float, unit: str, usual: float) -> None:
+    if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= high):
+        raise ConfigError(
+            f"--{option} is out of range",
+            where=f"--{option}",
+            seen=value,
+            expected=f"{low:g} .. {high:.10g} {unit}",
+            next_step=f"--{option} {usual:g}",
+        )
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -62,47 +88,22 @@ class RunResult:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-class Stages:
-    """Seconds and peak memory of each stage of one run."""
-
-    def __init__(self, report: Report | None) -> None:
-        self.rows: dict[str, dict[str, float]] = {}
-        self._report = report
-        self._began = time.perf_counter()
-
-    def begin(self, name: str) -> None:
-        """Say which stage starts."""
-        self._began = time.perf_counter()
-        self.progress(name, 0, 1)
-
-    def progress(self, name: str, done: int, total: int) -> None:
-        """Say how far it is."""
-        if self._report is not None:
-            self._report(name, done, total)
-
-    def end(self, name: str) -> None:
-        """Write down what it took."""
-        seconds = round(time.perf_counter() - self._began, 3)
-        self.rows[name] = {"seconds": seconds, "peak_memory_mb": round(peak_memory_mb(), 1)}
-        self.progress(name, 1, 1)
-
-
 def run_picture(
     picture: Path | str,
     out: Path | str,
     settings: RunSettings | None = None,
     *,
     mode: str = "new",
-    model: SvdMv | None = None,
+    model: SvdMv | Callable[[], SvdMv] | None = None,
     report: Report | None = None,
 ) -> RunResult:
     """One picture to a folder with views, cameras, videos, mesh, preview and provenance.
 
     Args:
         picture: any file that read_picture takes.
-        out: the folder; new or empty with mode "new"; "overwrite" replaces our files in it; "resume" keeps the stages
-            that are there and does the rest (the settings must be the same).
-        model: a loaded checkpoint; None loads settings.model.
+        out: the folder; new or empty with mode "new"; "overwrite" replaces our files in it; "resume" keeps the files
+            that are there and makes the rest (picture and settings must be the same).
+        model: a loaded checkpoint, or a function that loads it; None loads settings.model when it is needed.
         report: called with (stage, done, total).
 
     Returns:
@@ -112,83 +113,142 @@ def run_picture(
         SvdmvError: bad picture, setting, checkpoint or folder, in one block; nothing half-written is left.
     """
     chosen, source, stages = settings or RunSettings(), Path(picture), Stages(report)
-    folder = prepared_folder(Path(out), mode)
-    if mode == "resume" and (done := finished(folder)) is not None:
-        check_settings(folder, done["settings"], source, chosen)
-        return RunResult(source, folder, ("already complete: nothing to do",), done)
+    check_mode(mode)
+    with output_folder(out, mode) as folder:
+        if mode == "resume" and (before := recorded_run(folder)) is not None:
+            check_same_run(folder, before, source, asdict(chosen))
+            if (done := finished(folder)) is not None:
+                return RunResult(source, folder, ("already complete: nothing to do",), done)
+            fresh = False
+        else:
+            fresh = True  # what cannot be told to belong to this run is not kept
+        check_names(chosen)
+        if fresh or not views_are_whole(folder):
+            views = views_from_picture(source, chosen, model=model, stages=stages)
+            with stages.stage("generate"):
+                save_run_views(views, folder, spared=source, clear=fresh)
+        return _finish(source, folder, chosen, stages)
 
-    views, notes, model = _views_stage(source, folder, chosen, model, stages)
-    asset, mesh_notes, match = _mesh_stage(folder, views, chosen, stages)
-    _pictures_stage(folder, views, asset, stages)
-    notes = [*notes, *mesh_notes]
-    figures = {
-        "svdmv": __version__,
-        "versions": versions(),
-        "settings": asdict(chosen),
-        **dict(views.provenance),
-        "mesh": asset.provenance.get("asset", {}),
-        "photo_consistency": match,
-        "notes": notes,
-        "stages": stages.rows,
-        "seconds": round(sum(r["seconds"] for r in stages.rows.values()), 2),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
-        "files": list(OUTPUTS),
-    }
+
+def _finish(source: Path, folder: Path, settings: RunSettings, stages: Stages) -> RunResult:
+    """The second half: mesh, videos, preview and provenance of the views in the folder, as far as they are missing."""
     from svdmv.io.atomic import write_json
+    from svdmv.io.views import load_views
 
-    write_json(folder / "provenance.json", figures)
+    try:
+        views = load_views(folder)
+        asset, mesh_notes, match = _mesh_stage(folder, views, settings, stages)
+        _pictures_stage(folder, views, asset, stages)
+        story = dict(views.provenance)
+        notes = [*mesh_notes, *story.pop("generate_notes", [])]
+        figures = {
+            "svdmv": __version__,
+            "versions": versions(),
+            **story,
+            "settings": asdict(settings),
+            "mesh": asset.provenance.get("asset", {}),
+            "photo_consistency": match,
+            "notes": notes,
+            "stages": stages.rows,
+            "seconds": stages.seconds,
+            "peak_memory_mb": stages.peak_memory_mb,
+            "files": list(OUTPUTS),
+        }
+        write_json(folder / "provenance.json", figures)
+    except SvdmvError as error:
+        go_on = "the same command with --resume then goes on from the views"
+        raise type(error)(
+            error.what,
+            where=error.where,
+            seen=error.seen,
+            expected=error.expected,
+            next_step=f"{error.next_step}; {go_on}" if error.next_step else go_on,
+        ) from error
     return RunResult(source, folder, tuple(notes), figures)
 
 
-def generate_folder(
-    picture: Path, folder: Path, settings: RunSettings, *, model: SvdMv | None = None, stages: Stages | None = None
-) -> tuple[ViewSet, list[str]]:
-    """The first half: frame the picture, draw the orbit, save views/ and transforms.json. Returns views and notes."""
+def check_mode(mode: str) -> None:
+    """Raise ConfigError unless new, overwrite or resume."""
+    if mode not in MODES:
+        raise ConfigError("The mode is not known", where="mode", seen=mode, expected=", ".join(MODES))
+
+
+def check_names(settings: RunSettings) -> None:
+    """Refuse an unknown guidance, segmenter, method, device or number format before any work. Raises SvdmvError."""
+    from svdmv.diffusion.checkpoint import torch_dtype
+    from svdmv.diffusion.device import resolved_device
+    from svdmv.diffusion.guidance import Guidance
+    from svdmv.reconstruct.door import reconstruction_methods
+    from svdmv.subject.segmentation import segmenter_by_name
+
+    if settings.guidance is not None:
+        Guidance.parse(settings.guidance)
+    if settings.segmenter != "auto":
+        segmenter_by_name(settings.segmenter)
+    if settings.method not in (methods := ["auto", *sorted(reconstruction_methods())]):
+        raise ConfigError(
+            "There is no such reconstruction method",
+            where="--method",
+            seen=settings.method,
+            expected=", ".join(methods),
+            next_step="svdmv list",
+        )
+    resolved_device(settings.device)
+    torch_dtype(settings.dtype)
+
+
+def views_from_picture(
+    picture: Path | str,
+    settings: RunSettings,
+    *,
+    model: SvdMv | Callable[[], SvdMv] | None = None,
+    stages: Stages | None = None,
+) -> ViewSet:
+    """The first half: read and frame the picture, draw its orbit; notes and story in the views' provenance."""
     from svdmv.diffusion.checkpoint import load_checkpoint
     from svdmv.diffusion.device import resolved_device
     from svdmv.diffusion.generate import Sampling, generate_views
     from svdmv.diffusion.guidance import Guidance
     from svdmv.io.pictures import read_picture
-    from svdmv.io.views import save_views
     from svdmv.subject import estimate_elevation, frame_subject
 
-    clock = stages or Stages(None)
-    clock.begin("load model")
+    clock, path = stages or Stages(), Path(picture)
+    with clock.stage("frame"):
+        seen = read_picture(path)
+    with clock.stage("load model"):
+        if model is None:
+            model = load_checkpoint(settings.model, device=resolved_device(settings.device), dtype=settings.dtype)
+        elif callable(model):
+            model = model()
+    given = None if settings.elevation == "auto" else float(settings.elevation)
     sampling = Sampling(
+        elevation_deg=model.info.elevation_range_deg[0] if given is None else given,
         seed=settings.seed,
         num_steps=settings.steps,
         sampler=settings.sampler,
         guidance=None if settings.guidance is None else Guidance.parse(settings.guidance),
-    )
-    if model is None:
-        model = load_checkpoint(settings.model, device=resolved_device(settings.device), dtype=settings.dtype)
-    clock.end("load model")
-
-    clock.begin("frame")
-    seen = read_picture(picture)
-    ratio = settings.foreground_ratio or model.info.framing.foreground_ratio
-    framed = frame_subject(seen, size=model.info.image_size, foreground_ratio=ratio, segmenter=settings.segmenter)
-    notes = [*seen.notes, *framed.notes]
-    if settings.elevation == "auto":
-        estimate = estimate_elevation(framed.rgba)
-        elevation, how = estimate.degrees, {"how": estimate.how, "error_deg": estimate.error_deg}
-        notes.append(
-            f"elevation {estimate.how}: {estimate.degrees:g} degrees, +-{estimate.error_deg:g}; "
-            "give --elevation when you know it"
-        )
-    else:
-        elevation, how = float(settings.elevation), {"how": "given", "error_deg": 0.0}
-    clock.end("frame")
-
-    clock.begin("generate")
-    sampling = Sampling(**{**sampling.__dict__, "elevation_deg": elevation}).resolved(model.info)
-    made = generate_views(model, [framed.rgba], sampling, report=lambda i, n: clock.progress("generate", i, n))[0]
+    ).resolved(model.info)
+    with clock.stage("frame"):
+        ratio = settings.foreground_ratio or model.info.framing.foreground_ratio
+        framed = frame_subject(seen, size=model.info.image_size, foreground_ratio=ratio, segmenter=settings.segmenter)
+        notes = [*seen.notes, *framed.notes]
+        elevation: dict[str, Any] = {"degrees": given, "how": "given", "error_deg": 0.0}
+        if given is None:
+            guess = estimate_elevation(framed.rgba)
+            elevation = {"degrees": guess.degrees, "how": guess.how, "error_deg": guess.error_deg}
+            notes.append(
+                f"elevation {guess.how}: {guess.degrees:g} degrees, +-{guess.error_deg:g}; "
+                "give --elevation when you know it"
+            )
+    with clock.stage("generate"):
+        sampling = replace(sampling, elevation_deg=elevation["degrees"])
+        made = generate_views(model, [framed.rgba], sampling, report=lambda i, n: clock.progress("generate", i, n))[0]
     story = {
-        **dict(made.provenance),
-        "elevation": {"degrees": elevation, **how},
+        **made.provenance,
+        "elevation": elevation,
         "framing": asdict(model.info.framing),
         "input": {
-            "name": picture.name,
+            "name": path.name,
             "sha256": seen.sha256,
             "segmenter": framed.segmenter,
             "crop_box_px": list(framed.crop_box_px),
@@ -199,25 +259,18 @@ def generate_folder(
         "generate_notes": notes,
         "trained_on": model.info.trained_on,
     }
-    save_views(ViewSet(made.images, made.cameras, made.alphas, orbit=made.orbit, provenance=story), folder)
-    clock.end("generate")
-    return made, notes
+    return replace(made, provenance=story)
 
 
-def _views_stage(
-    source: Path, folder: Path, settings: RunSettings, model: SvdMv | None, stages: Stages
-) -> tuple[ViewSet, list[str], SvdMv | None]:
-    from svdmv.io.views import load_views
+def save_run_views(
+    views: ViewSet, folder: Path, *, clear: bool, spared: Path | None = None, outputs: Sequence[str] = OUTPUTS
+) -> None:
+    """Write the views and their cameras; with `clear`, earlier `outputs` in the folder go first, but not `spared`."""
+    from svdmv.io.views import save_views
 
-    if (folder / "transforms.json").is_file():
-        views = load_views(folder)
-        check_settings(
-            folder, views.provenance.get("settings", {}), source, settings, views.provenance.get("input", {})
-        )
-    else:
-        generate_folder(source, folder, settings, model=model, stages=stages)
-        views = load_views(folder)
-    return views, list(views.provenance.get("generate_notes", [])), model
+    if clear:
+        clear_outputs(folder, outputs, spared=spared)
+    save_views(views, folder)
 
 
 def _mesh_stage(
@@ -228,23 +281,27 @@ def _mesh_stage(
 
     path = folder / "mesh.glb"
     if not path.is_file():
-        stages.begin("reconstruct")
-        asset = asset_from_views(views, settings)
-        match = photo_consistency(asset, views)
-        asset = Asset(
-            asset.mesh, asset.materials, asset.face_materials, {**asset.provenance, "photo_consistency": match}
-        )
-        write_glb(path, asset)
-        stages.end("reconstruct")
+        with stages.stage("reconstruct"):
+            asset = asset_from_views(views, settings)
+            match = photo_consistency(asset, views)
+            write_glb(path, replace(asset, provenance={**asset.provenance, "photo_consistency": match}))
     asset = read_asset(path)  # what later stages show is what the file holds
     match = dict(asset.provenance.get("photo_consistency", {}))
-    notes = [*asset.provenance.get("reconstruct_notes", []), *asset.provenance.get("asset", {}).get("notes", [])]
+    return asset, notes_of_asset(asset), match
+
+
+def notes_of_asset(asset: Asset) -> list[str]:
+    """What a user should know about a mesh made here; first of all whether it shows what the picture shows."""
+    story = asset.provenance
+    match = story.get("photo_consistency", {})
+    notes = [*story.get("reconstruct_notes", []), *story.get("asset", {}).get("notes", [])]
     if not match.get("ok", False):
-        notes.append(
+        notes.insert(
+            0,
             f"the mesh does not match the picture: {match.get('foreground_psnr_db')} dB on the object from the "
-            f"input camera, expected {POOR_MATCH_DB:g} or more; look at preview.png"
+            f"input camera, expected {POOR_MATCH_DB:g} or more; look at the pictures before you use it",
         )
-    return asset, notes, match
+    return notes
 
 
 def asset_from_views(views: ViewSet, settings: RunSettings) -> Asset:
@@ -289,13 +346,12 @@ def photo_consistency(asset: Asset, views: ViewSet) -> dict[str, Any]:
 
 
 def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) -> None:
-    from svdmv.core import Orbit
     from svdmv.io.pictures import write_png
     from svdmv.io.video import write_video
     from svdmv.render import render_views
     from svdmv.render.contact import enlarged, preview_sheet
 
-    orbit = views.orbit
+    orbit, turntable, preview = views.orbit, folder / "turntable.mp4", folder / "preview.png"
     if orbit is None:
         raise InputError(
             "These views carry no orbit",
@@ -305,20 +361,23 @@ def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) 
             next_step="svdmv reconstruct for foreign views",
         )
     if not (folder / "orbit.mp4").is_file():
-        stages.begin("orbit video")
-        write_video(
-            folder / "orbit.mp4", enlarged((views.on_background() * 255).round().astype(np.uint8), 256), ORBIT_FPS
+        with stages.stage("orbit video"):
+            write_video(folder / "orbit.mp4", enlarged(_on_white_u8(views), ORBIT_PX), ORBIT_FPS)
+    if turntable.is_file() and preview.is_file():
+        return
+    with stages.stage("turntable"):
+        ring = Orbit.static(
+            float(orbit.elevations_deg[0]), TURNTABLE_VIEWS, radius=orbit.radius, fov_y_deg=orbit.fov_y_deg
         )
-        stages.end("orbit video")
-    ring = Orbit.static(float(orbit.elevations_deg[0]), TURNTABLE_VIEWS, radius=orbit.radius, fov_y_deg=orbit.fov_y_deg)
-    if not ((folder / "turntable.mp4").is_file() and (folder / "preview.png").is_file()):
-        stages.begin("turntable")
-        turned = render_views(asset, ring.cameras(TURNTABLE_PX, TURNTABLE_PX), shading="unlit", with_geometry=False)
-        frames = (turned.on_background() * 255).round().astype(np.uint8)
-        if not (folder / "turntable.mp4").is_file():
-            write_video(folder / "turntable.mp4", frames, TURNTABLE_FPS)
-        quarter = TURNTABLE_VIEWS / 4
-        write_png(
-            folder / "preview.png", preview_sheet(views, [frames[round(k * quarter) % len(frames)] for k in range(4)])
-        )
-        stages.end("turntable")
+        cameras = ring.cameras(TURNTABLE_PX, TURNTABLE_PX)
+        frames = _on_white_u8(render_views(asset, cameras, shading="unlit", with_geometry=False))
+        if not turntable.is_file():
+            write_video(turntable, frames, TURNTABLE_FPS)
+        if not preview.is_file():
+            quarters = [frames[round(k * TURNTABLE_VIEWS / 4)] for k in range(4)]
+            write_png(preview, preview_sheet(views, quarters))
+
+
+def _on_white_u8(views: ViewSet) -> NDArray[np.uint8]:
+    """(N, H, W, 3) uint8."""
+    return (views.on_background() * 255).round().astype(np.uint8)

@@ -9,21 +9,25 @@ from typing import Annotated
 
 import typer
 
-from svdmv.cli.options import Overwrite, Quiet
+from svdmv.cli.options import Quiet
 from svdmv.core.errors import EXIT_PARTIAL, ConfigError, InputError
 
 
 def export(
-    mesh: Annotated[Path, typer.Argument(help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)],
+    mesh: Annotated[
+        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write: .glb, .obj, .ply or .stl.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write: .glb, .obj, .ply or .stl.", show_default=False
+        ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print the acceptance report; exit code 4 if a row fails.")] = (
         False
     ),
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
-    overwrite: Overwrite = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Mesh to another format, or --check it.

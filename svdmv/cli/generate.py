@@ -28,7 +28,7 @@ from svdmv.cli.progress import progress_bar
 
 
 def generate(
-    picture: Annotated[Path, typer.Argument(help="The picture.", show_default=False)],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture.", show_default=False)],
     out: Out,
     elevation: Elevation = "auto",
     seed: Seed = 0,
@@ -47,22 +47,19 @@ def generate(
 
     Example: svdmv generate data/demo/lantern.png -o views
     """
-    from svdmv.io.run_folder import discard_if_empty, prepared_folder
-    from svdmv.pipeline import Stages, generate_folder
+    from svdmv.io.run_folder import VIEW_OUTPUTS, output_folder
+    from svdmv.io.stages import Stages
+    from svdmv.pipeline import check_names, save_run_views, views_from_picture
 
     settings = settings_from_options(
         elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
-        foreground_ratio=foreground_ratio, segmenter=segmenter, texture_size=1024, faces=10_000, device=device,
-        dtype=dtype,
+        foreground_ratio=foreground_ratio, segmenter=segmenter, device=device, dtype=dtype,
     )  # fmt: skip
-    folder = prepared_folder(out, "overwrite" if overwrite else "new")
-    try:
+    check_names(settings)
+    with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet) as report:
-            _, notes = generate_folder(picture, folder, settings, stages=Stages(report))
-    except BaseException:
-        discard_if_empty(folder)
-        raise
+            views = views_from_picture(picture, settings, stages=Stages(report))
+        save_run_views(views, folder, clear=overwrite, spared=picture, outputs=VIEW_OUTPUTS)
     if not quiet:
-        sys.stdout.write(
-            "".join(f"{line}\n" for line in [f"{picture.name} -> {folder}", *(f"  note: {n}" for n in notes)])
-        )
+        sys.stdout.write(f"{picture.name} -> {folder}: {len(views)} views of {views.size[0]}x{views.size[1]} px\n")
+        sys.stdout.write("".join(f"  note: {note}\n" for note in views.provenance["generate_notes"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import typer
 
-from svdmv.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_STOPPED, SvdmvError
+from svdmv.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_STOPPED, ConfigError, SvdmvError
 
 COMMANDS = {
     "run": ("svdmv.cli.run:run", "Picture to views, mesh, videos, preview and provenance."),
@@ -19,10 +20,11 @@ COMMANDS = {
     "render": ("svdmv.cli.render:render", "3D model to a view folder."),
     "export": ("svdmv.cli.export:export", "Mesh to another format, or --check it."),
     "train": ("svdmv.cli.train:train", "Train a checkpoint: svdmv train experiment=mini."),
-    "list": ("svdmv.cli.listing:list_all", "Models, methods, renderers, segmenters, exporters and what each needs."),
+    "list": ("svdmv.cli.listing:list_all", "Everything that has a name, and what each needs."),
     "doctor": ("svdmv.cli.doctor:doctor", "Devices, extras, weights, disk: what works here."),
     "version": ("svdmv.cli.version:version", "The version."),
 }
+FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE)  # of caches and temporary files: not our bugs
 ABOUT = "One picture in, a 21-view orbit and a textured mesh out."
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 our bug, 2 bad input or usage, 3 missing dependency or weights, 4 partial result, 130 stopped."
@@ -31,19 +33,44 @@ EXIT_CODES = (
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point of `svdmv` and `python -m svdmv`; leaves through sys.exit with a documented code."""
-    arguments = sys.argv[1:] if argv is None else argv
-    app(arguments)(arguments, prog_name="svdmv")
+    arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if arguments == ["--version"]:
+        arguments = ["version"]
+    try:
+        code = app(arguments)(arguments, prog_name="svdmv", standalone_mode=False)
+    except SvdmvError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer's usage errors have in common
+            raise
+        print_error(usage_error(error, arguments))
+        sys.exit(EXIT_BAD_INPUT)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def usage_error(error: Any, arguments: list[str]) -> SvdmvError:
+    """The parser's refusal of a command line as one block."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "svdmv"
+    return ConfigError(
+        error.format_message().rstrip("."),
+        where=command,
+        seen=" ".join(["svdmv", *arguments])[:200],
+        expected=" ".join(context.get_usage().split()).removeprefix("Usage: ") if context is not None else None,
+        next_step=f"{command} --help",
+    )
 
 
 def app(arguments: list[str]) -> typer.Typer:
     """The application with only the command that is called imported, so that --help costs nothing."""
     made = typer.Typer(
         add_completion=False,
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         help=ABOUT,
         epilog=EXIT_CODES,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     made.callback()(_root)
     called = next((word for word in arguments if not word.startswith("-")), None)
@@ -85,7 +112,12 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(EXIT_BAD_INPUT)
         except typer.Exit:
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL_OR_BROKEN:
+                from svdmv.io.atomic import input_error_from_os_error
+
+                print_error(input_error_from_os_error(error, error.filename or "this machine"))
+                sys.exit(EXIT_BAD_INPUT)
             import traceback
 
             traceback.print_exc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ from svdmv.core.errors import InputError
 
 def reconstruct(
     views: Annotated[
-        Path, typer.Argument(help="A view folder: transforms.json and RGBA pictures.", show_default=False)
+        Path,
+        typer.Argument(metavar="VIEWS", help="A view folder: transforms.json and RGBA pictures.", show_default=False),
     ],
     out: Out,
     method: Method = "auto",
@@ -31,13 +33,12 @@ def reconstruct(
     from svdmv import __version__
     from svdmv.io.atomic import write_json
     from svdmv.io.gltf import write_glb
-    from svdmv.io.run_folder import discard_if_empty, prepared_folder, versions
+    from svdmv.io.run_folder import output_folder, versions
     from svdmv.io.views import load_views
-    from svdmv.pipeline import asset_from_views, photo_consistency
+    from svdmv.pipeline import asset_from_views, check_names, notes_of_asset, photo_consistency
 
-    settings = settings_from_options(
-        elevation="auto", foreground_ratio=None, texture_size=texture_size, faces=faces, method=method
-    )
+    settings = settings_from_options(texture_size=texture_size, faces=faces, method=method)
+    check_names(settings)
     loaded = load_views(views)
     if out.resolve() == views.resolve():
         raise InputError(
@@ -47,18 +48,14 @@ def reconstruct(
             expected="another folder, so that the views stay as they are",
             next_step=f"-o {out}-mesh",
         )
-    folder = prepared_folder(out, "overwrite" if overwrite else "new")
-    try:
+    with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet, "reconstruct"):
             asset = asset_from_views(loaded, settings)
-            match = photo_consistency(asset, loaded)
-        story = {**asset.provenance, "photo_consistency": match}
+            asset = replace(
+                asset, provenance={**asset.provenance, "photo_consistency": photo_consistency(asset, loaded)}
+            )
         write_glb(folder / "mesh.glb", asset)
-        write_json(folder / "provenance.json", {"svdmv": __version__, "versions": versions(), **story})
-    except BaseException:
-        discard_if_empty(folder)
-        raise
+        write_json(folder / "provenance.json", {"svdmv": __version__, "versions": versions(), **asset.provenance})
     if not quiet:
-        notes = [*asset.provenance["reconstruct_notes"], *asset.provenance["asset"]["notes"]]
         sys.stdout.write(f"{views.name} -> {folder / 'mesh.glb'}: {len(asset.mesh.faces)} faces\n")
-        sys.stdout.write("".join(f"  note: {note}\n" for note in notes))
+        sys.stdout.write("".join(f"  note: {note}\n" for note in notes_of_asset(asset)))

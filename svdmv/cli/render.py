@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from svdmv.cli.options import Out, Overwrite, Quiet
+from svdmv.cli.options import Out, Overwrite, Quiet, decimal, whole
 from svdmv.cli.progress import progress_bar
 from svdmv.core import ConfigError, Orbit
 
@@ -42,26 +42,51 @@ class Shading(StrEnum):
 
 
 def render(
-    mesh: Annotated[Path, typer.Argument(help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)],
+    mesh: Annotated[
+        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)
+    ],
     out: Out,
-    size: Annotated[int, typer.Option(help="Width and height of a view in pixels.")] = 576,
-    views: Annotated[int, typer.Option(help="How many views go once around.")] = 21,
-    elevation: Annotated[float, typer.Option(help="Degrees of the camera above the horizon.")] = 10.0,
+    size: Annotated[
+        int, typer.Option(parser=whole("--size", 576), metavar="PX", help="Width and height of a view in pixels.")
+    ] = 576,
+    views: Annotated[
+        int, typer.Option(parser=whole("--views", 21), metavar="N", help="How many views go once around.")
+    ] = 21,
+    elevation: Annotated[
+        float,
+        typer.Option(parser=decimal("--elevation", 10), metavar="DEG", help="Degrees of the camera above the horizon."),
+    ] = 10.0,
     orbit: Annotated[
         OrbitKind, typer.Option(help="One elevation, a random closed path, or a sine.")
     ] = OrbitKind.STATIC,
-    seed: Annotated[int, typer.Option(help="Seed of a dynamic orbit.")] = 0,
-    start: Annotated[float, typer.Option(help="Azimuth of view 0 in degrees; 90 shows the +X side.")] = 0.0,
+    seed: Annotated[int, typer.Option(parser=whole("--seed", 0), metavar="N", help="Seed of a dynamic orbit.")] = 0,
+    start: Annotated[
+        float,
+        typer.Option(
+            parser=decimal("--start", 0), metavar="DEG", help="Azimuth of view 0 in degrees; 90 shows the +X side."
+        ),
+    ] = 0.0,
     fit: Annotated[Fit, typer.Option(help="Longest side 1, or farthest point at 0.5.")] = Fit.UNIT_BOX,
     radius: Annotated[
-        float | None, typer.Option(help="Camera distance. [default: all fits: 2.98, or 1.75]", show_default=False)
+        float | None,
+        typer.Option(
+            parser=decimal("--radius", 2.98),
+            metavar="UNITS",
+            help="Camera distance. [default: all fits: 2.98, or 1.75]",
+            show_default=False,
+        ),
     ] = None,
-    renderer: Annotated[str, typer.Option(help="A name from `svdmv list`.")] = "raster",
+    renderer: Annotated[str, typer.Option(metavar="NAME", help="A name from `svdmv list`.")] = "raster",
     hdri: Annotated[
-        str, typer.Option("--hdri", "--light", help="A .hdr file, or studio, sky, overcast, sun, uniform.")
+        str,
+        typer.Option(
+            "--hdri", "--light", metavar="NAME|FILE", help="A .hdr file, or studio, sky, overcast, sun, uniform."
+        ),
     ] = "studio",
     shading: Annotated[Shading, typer.Option(help="Full materials, matte, or base colour alone.")] = Shading.PBR,
-    supersampling: Annotated[int, typer.Option(help="Samples along each side of a pixel.")] = 2,
+    supersampling: Annotated[
+        int, typer.Option(parser=whole("--supersampling", 2), metavar="N", help="Samples along each side of a pixel.")
+    ] = 2,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -72,7 +97,7 @@ def render(
     from svdmv import __version__
     from svdmv.io.atomic import write_json
     from svdmv.io.meshes import normalised, read_asset
-    from svdmv.io.run_folder import discard_if_empty, prepared_folder, versions
+    from svdmv.io.run_folder import VIEW_OUTPUTS, clear_outputs, output_folder, versions
     from svdmv.io.views import save_views
     from svdmv.render import render_views
 
@@ -80,8 +105,7 @@ def render(
     _check_range("--views", views, 1, MOST_VIEWS, "views")
     path = _orbit(orbit, elevation, views, seed, start, fit, radius)
     asset, unit_from_file = normalised(read_asset(mesh), rule=fit.value)
-    folder = prepared_folder(out, "overwrite" if overwrite else "new")
-    try:
+    with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet, "render") as report:
             result = render_views(
                 asset,
@@ -96,6 +120,8 @@ def render(
         source = dict(asset.provenance.get("source", {"file": mesh.name}))
         made = {"mesh": source, "fit": fit.value, "unit_from_file": unit_from_file.tolist()}
         result = replace(result, provenance={**result.provenance, **made})
+        if overwrite:
+            clear_outputs(folder, VIEW_OUTPUTS, spared=mesh)
         save_views(result, folder)
         settings = {"size": size, "views": views, "elevation": elevation, "orbit": orbit.value, "seed": seed}
         settings |= {"start": start, "radius": path.radius, "fov_y_deg": path.fov_y_deg}
@@ -103,9 +129,6 @@ def render(
             folder / "provenance.json",
             {"svdmv": __version__, "versions": versions(), "settings": settings, **result.provenance},
         )
-    except BaseException:
-        discard_if_empty(folder)
-        raise
     if not quiet:
         sys.stdout.write(f"{mesh.name} -> {folder}: {views} views of {size}x{size} px\n")
         sys.stdout.write("".join(f"  note: {note}\n" for note in source.get("notes", [])))
@@ -129,4 +152,10 @@ def _orbit(
 def _check_range(option: str, value: int, low: int, high: int, unit: str) -> None:
     """Raise ConfigError outside low .. high."""
     if not low <= value <= high:
-        raise ConfigError(f"{option} is out of range", where=option, seen=value, expected=f"{low} .. {high} {unit}")
+        raise ConfigError(
+            f"{option} is out of range",
+            where=option,
+            seen=value,
+            expected=f"{low} .. {high} {unit}",
+            next_step=f"{option} {min(max(value, low), high)}",
+        )

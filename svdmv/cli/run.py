@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,9 +31,12 @@ from svdmv.cli.options import (
     settings_from_options,
 )
 from svdmv.cli.progress import progress_bar
+from svdmv.core import SvdmvError
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with every picture's outcome.")]
-Pictures = Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with every outcome.")]
+Pictures = Annotated[
+    list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of pictures.", show_default=False)
+]
 
 
 def run(
@@ -59,21 +62,34 @@ def run(
 ) -> None:
     """Picture to views, transforms.json, orbit.mp4, mesh.glb, turntable.mp4, preview.png and provenance.json.
 
+    OUT is the folder of a single picture; several pictures, or a folder of them, go to OUT/NAME each.
+
     Example: svdmv run data/demo/lantern.png -o out
     """
-    from svdmv.batch import run_pictures
+    from svdmv.batch import error_as_dict, run_pictures
 
-    settings = settings_from_options(
-        elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
-        foreground_ratio=foreground_ratio, segmenter=segmenter, method=method, texture_size=texture_size, faces=faces,
-        device=device, dtype=dtype,
-    )  # fmt: skip
-    with progress_bar(quiet or as_json) as report:
-        summary = run_pictures(pictures, out, settings, mode=folder_mode(overwrite, resume), report=report)
+    try:
+        mode = folder_mode(overwrite, resume)
+        settings = settings_from_options(
+            elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
+            foreground_ratio=foreground_ratio, segmenter=segmenter, method=method, texture_size=texture_size,
+            faces=faces, device=device, dtype=dtype,
+        )  # fmt: skip
+        with progress_bar(quiet or as_json) as report:
+            summary = run_pictures(pictures, out, settings, mode=mode, report=report)
+    except SvdmvError as error:
+        if as_json:
+            _print_json({"exit_code": error.exit_code, "pictures": [], "ignored": [], "error": error_as_dict(error)})
+        raise
     if as_json:
-        sys.stdout.write(json.dumps(summary.as_dict(), indent=1) + "\n")
+        _print_json(summary.as_dict())
     elif not quiet:
         sys.stdout.write(summary.text())
     if summary.only_error is not None:
         raise summary.only_error
+    sys.stderr.write(summary.failure_text())
     raise typer.Exit(summary.exit_code)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, indent=1) + "\n")

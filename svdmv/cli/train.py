@@ -12,7 +12,8 @@ from svdmv.cli.progress import progress_bar
 
 def train(
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="experiment=NAME and KEY=VALUE.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="experiment=NAME and settings.", show_default=False),
     ] = None,
 ) -> None:
     """Train a checkpoint; a stopped run goes on with the same command.

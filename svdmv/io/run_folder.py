@@ -5,98 +5,142 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from svdmv.core import InputError
 from svdmv.io.atomic import remove_leftovers, translated_os_errors
+from svdmv.io.transforms import OWN_KEY
 
 OUTPUTS = ("views", "transforms.json", "orbit.mp4", "turntable.mp4", "mesh.glb", "preview.png", "provenance.json")
+VIEW_OUTPUTS = ("views", "geometry.npz", "transforms.json", "provenance.json")
 NOT_DECISIVE = ("device",)  # settings that may differ between a run and its resumption
 
 
-def prepared_folder(out: Path, mode: str) -> Path:
-    """`out`, made or cleared as `mode` ("new", "overwrite", "resume") says.
+@contextmanager
+def output_folder(out: Path | str, mode: str = "new") -> Iterator[Path]:
+    """`out`, made when absent; taken away again when the block fails before anything is in it.
 
-    Raises InputError: it holds files in mode "new", is a file, or cannot be made.
+    Nothing that was there is touched but what a killed run left half-done: see `clear_outputs`.
+
+    Args:
+        out: a folder.
+        mode: "new" refuses a folder that holds anything; "overwrite" and "resume" take it as it is.
+
+    Raises:
+        InputError: the folder cannot be used or made.
     """
-    with translated_os_errors(out):
-        if out.exists() and not out.is_dir():
+    folder = Path(out)
+    with translated_os_errors(folder):
+        if folder.exists() and not folder.is_dir():
             raise InputError(
                 "The output is a file, not a folder",
-                where=out,
+                where=folder,
                 seen="a file",
-                expected="a folder",
-                next_step="choose another -o",
+                expected="a folder, or a name that is free",
+                next_step=f"-o {folder.with_suffix('').name or 'out'}-out, or another name",
             )
-        out.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(out)
-        if (out / "views").is_dir():
-            remove_leftovers(out / "views")
-        present = sorted(p.name for p in out.iterdir())
-        if mode == "new" and present:
-            raise InputError(
-                "The output folder is not empty",
-                where=out,
-                seen=", ".join(present[:4]),
-                expected="a new or empty folder",
-                next_step="add --resume to go on, or --overwrite to begin anew",
-            )
-        if mode == "overwrite":
-            for name in reversed(OUTPUTS):  # provenance first: it marks a folder as complete
-                path = out / name
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-    return out
+        made = _absent(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in (folder, folder / "views"):
+            if place.is_dir():
+                remove_leftovers(place)
+        present = sorted(p.name for p in folder.iterdir())
+    if mode == "new" and present:
+        raise InputError(
+            "The output folder is not empty",
+            where=folder,
+            seen=", ".join(present[:4]) + (f" and {len(present) - 4} more" if len(present) > 4 else ""),
+            expected="a new or empty folder",
+            next_step="--overwrite to begin anew, or another -o (svdmv run: --resume to go on)",
+        )
+    try:
+        yield folder
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _absent(folder: Path) -> list[Path]:
+    """`folder` and the folders above it that are not there, deepest first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def clear_outputs(folder: Path, names: Sequence[str] = OUTPUTS, *, spared: Path | None = None) -> None:
+    """Remove earlier outputs of these names, the last first: provenance.json marks a folder as complete.
+
+    Raises InputError: `spared` (the input) is one of them, or the system refuses.
+    """
+    if spared is not None and any(spared.resolve().is_relative_to((folder / name).resolve()) for name in names):
+        raise InputError(
+            "The input is one of the files to be replaced",
+            where=spared,
+            seen=f"--overwrite with -o {folder}",
+            expected="an input outside the output folder",
+            next_step="another -o",
+        )
+    with translated_os_errors(folder):
+        for name in reversed(names):
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def views_are_whole(folder: Path) -> bool:
+    """Whether transforms.json and every picture it names are there."""
+    frames = _table(folder / "transforms.json").get("frames") or []
+    return bool(frames) and all((folder / frame["file_path"]).is_file() for frame in frames)
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
     """The provenance of a complete run, or None when something is missing."""
-    path = folder / "provenance.json"
-    if not all((folder / name).exists() for name in OUTPUTS):
-        return None
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) and "settings" in values else None
+    record = _table(folder / "provenance.json")
+    whole = "settings" in record and all((folder / name).exists() for name in OUTPUTS) and views_are_whole(folder)
+    return record if whole else None
 
 
-def check_settings(
-    folder: Path, before: dict[str, Any], source: Path, settings: Any, before_input: dict[str, Any] | None = None
-) -> None:
+def recorded_run(folder: Path) -> dict[str, Any] | None:
+    """What an earlier run in `folder` wrote about itself ("settings", "input" ...), or None when it cannot be told."""
+    for record in (
+        _table(folder / "provenance.json"),
+        _table(folder / "transforms.json").get(OWN_KEY, {}).get("provenance", {}),
+    ):
+        if "settings" in record and "input" in record:
+            return dict(record)
+    return None
+
+
+def check_same_run(folder: Path, before: Mapping[str, Any], source: Path, settings: Mapping[str, Any]) -> None:
     """Raise InputError when the folder was made with other settings or from another picture."""
-    now = asdict(settings)
-    changed = [f"{k} {before.get(k)!r} -> {now[k]!r}" for k in now if k not in NOT_DECISIVE and before.get(k) != now[k]]
-    if before_input is None:
-        record = json.loads((folder / "provenance.json").read_text("utf-8"))
-        before_input = record.get("input", {})
+    old = before["settings"]
+    changed = [f"{k} {old.get(k)} -> {v}" for k, v in settings.items() if k not in NOT_DECISIVE and old.get(k) != v]
     with translated_os_errors(source):
         sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-    if before_input.get("sha256") != sha256:
-        changed.append(f"picture {before_input.get('name')} -> {source.name} (other content)")
+    if before["input"].get("sha256") != sha256:
+        changed.insert(0, f"picture {before['input'].get('name')} -> {source.name} (other content)")
     if changed:
         raise InputError(
             "The folder was made with other settings",
             where=folder,
             seen="; ".join(changed)[:300],
-            expected="the same settings and picture as before",
-            next_step="--overwrite, or another -o",
+            expected="the same picture and settings as before",
+            next_step="--overwrite to begin anew, or another -o",
         )
 
 
-def peak_memory_mb() -> float:
-    """Highest resident memory of this process so far, in MB; 0 where the system does not tell."""
+def _table(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
     try:
-        import resource
-    except ImportError:
-        return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def versions() -> dict[str, str]:
@@ -111,11 +155,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "absent"
     return found
-
-
-def discard_if_empty(folder: Path) -> None:
-    """Remove a folder that a failed run made and left empty."""
-    import contextlib
-
-    with contextlib.suppress(OSError):
-        folder.rmdir()
