@@ -18,12 +18,12 @@ from svdmv.reconstruct.silhouettes import Silhouettes
 BOX_RESOLUTION = 56
 VOTE_RESOLUTION = 96
 SCORE_PX = 128
-GROW_STEP_PX = 0.5
-GROW_MAX_PX = 2.0
+GROW_PX = (0.5, 1.0, 1.5, 2.0)
+GROW_FINE_PX = 0.25
 DROP_GAIN = 0.01  # one more dropped view must gain this much mean IoU
-GROW_GAIN = 0.004
-GOOD_IOU = 0.9  # above this no further views are tried to be dropped once one more does not help
-PATIENCE = 1
+GROW_GAIN = 0.003
+AGREE_IOU = 0.97  # views that agree so well need no tolerance
+PATIENT_BELOW_IOU = 0.9  # below this two more dropped views are tried before giving up, above it one
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,9 @@ def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None) -> Vote:
         strict = plain_iou if candidate == 0 else strict
         if best is None or vote.mean_iou > best.mean_iou + DROP_GAIN * (candidate - best.drop):
             best = vote
-        elif candidate > best.drop + PATIENCE or best.mean_iou > GOOD_IOU:
+        if best.mean_iou >= AGREE_IOU:
+            break
+        if candidate - best.drop > (1 if best.mean_iou < PATIENT_BELOW_IOU else 0):
             break
     if best is None:
         raise DataError(
@@ -104,22 +106,34 @@ def _grown_to_fit(
 ) -> tuple[Vote, float] | None:
     """The growth of the masks that fits best at this number of dropped views, and the IoU without growth."""
     lattice = Lattice.around(*box, VOTE_RESOLUTION, margin=4)
-    best: Vote | None = None
-    plain = 0.0
-    for step in range(int(GROW_MAX_PX / GROW_STEP_PX) + 1):
-        grow = step * GROW_STEP_PX
+    tried: dict[float, Vote] = {}
+
+    def iou_at(grow_px: float) -> float:
         field = hull_field(
-            silhouettes.grown_distances(grow), silhouettes.cameras, lattice, drop=drop, always=silhouettes.trusted
+            silhouettes.grown_distances(grow_px), silhouettes.cameras, lattice, drop=drop, always=silhouettes.trusted
         )
         vertices, faces = surface_from_field(field, lattice)
         if not len(faces):
-            continue
+            return 0.0
         iou = score(vertices, faces)
-        plain = iou if step == 0 else plain
-        if best is not None and iou < best.mean_iou + GROW_GAIN:
-            break
-        best = Vote(drop, grow, iou, plain, vertices.min(0), vertices.max(0), vertices, faces)
-    return None if best is None else (best, plain)
+        tried[grow_px] = Vote(drop, grow_px, iou, 0.0, vertices.min(0), vertices.max(0), vertices, faces)
+        return iou
+
+    plain = iou_at(0.0)
+    best_px = 0.0
+    if plain < AGREE_IOU:
+        ious = {0.0: plain}
+        for grow_px in GROW_PX:
+            ious[grow_px] = iou_at(grow_px)
+            if ious[grow_px] < max(ious.values()):
+                break
+        top = max(ious, key=lambda px: ious[px])
+        for grow_px in (top - GROW_FINE_PX, top + GROW_FINE_PX):
+            if grow_px > 0:
+                ious[grow_px] = iou_at(grow_px)
+        top = max(ious, key=lambda px: ious[px])
+        best_px = top if ious[top] > plain + GROW_GAIN else 0.0
+    return (tried[best_px], plain) if best_px in tried else None
 
 
 def _box(field: NDArray[np.float32], lattice: Lattice) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -74,9 +74,11 @@ def view_of(
     directions /= lengths[:, None]
     reach = np.linalg.norm(fine.position)
     t = np.full(len(pixels), max(reach - 1.0, 1e-3))
+    going = np.arange(len(pixels))
     for _ in range(steps):
-        near = np.clip(shape(fine.position + t[:, None] * directions), -0.1, 0.3)
-        t = np.where(t < reach + 1.0, t + near, t)
+        near = np.clip(shape(fine.position + t[going, None] * directions[going]), -0.1, 0.3)
+        t[going] += near
+        going = going[(np.abs(near) > 1e-4) & (t[going] < reach + 1.0)]
     points = fine.position + t[:, None] * directions
     hit = (np.abs(shape(points)) < 2e-3) & (t < reach + 1.0)
     colors = np.where(hit[:, None], coloring(points), 0.0)
@@ -99,7 +101,7 @@ def views_of(
     size: int = 64,
     elevation_deg: float = 10.0,
     num_views: int = 21,
-    samples: int = 3,
+    samples: int = 2,
 ) -> ViewSet:
     """A ViewSet of `shape`: float32 pictures on the default ring, or on the cameras given."""
     orbit = None
