@@ -14,6 +14,7 @@ from torch import Tensor
 
 from svdmv.core import ConfigError, InputError, Orbit, ViewSet
 from svdmv.diffusion.alpha import alpha_from_white, unmixed_from_white
+from svdmv.diffusion.color import calibrated_colors
 from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, image_tokens
 from svdmv.diffusion.edm import Denoiser, karras_sigmas
 from svdmv.diffusion.guidance import Guidance, guided, guided_together
@@ -246,8 +247,11 @@ def _view_set(
     else:
         alpha = alpha_from_white(rgb)
     rgb = unmixed_from_white(rgb, alpha)
+    true, true_alpha = framed[..., :3] / np.float32(255), framed[..., 3] / np.float32(255)
+    if info.calibrate_color:
+        rgb = calibrated_colors(rgb, alpha, true, true_alpha)
     if info.paste_input_view:
-        rgb[0], alpha[0] = framed[..., :3] / np.float32(255), framed[..., 3] / np.float32(255)
+        rgb[0], alpha[0] = true, true_alpha
     orbit = orbit_of(info, sampling.elevation_deg)
     provenance = {
         "model": info.name,
@@ -255,6 +259,7 @@ def _view_set(
         "licence": info.licence,
         "sampling": replace(sampling, seed=seed).as_dict(),
         "input_view_pasted": info.paste_input_view,
+        "color_calibrated": info.calibrate_color,
     }
     return ViewSet(
         rgb.astype(np.float32),

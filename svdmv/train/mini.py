@@ -151,6 +151,7 @@ def new_model(config: TrainConfig, vae: Any) -> SvdMv:
         num_steps=recipe.num_steps,
         guidance=Guidance.parse(recipe.guidance),
         decode_chunk=recipe.decode_chunk,
+        calibrate_color=True,
         clip_size=config.image_encoder_shape.image_size,
         trained_on=TRAINED_ON,
     )
