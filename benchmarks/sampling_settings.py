@@ -25,15 +25,14 @@ from svdmv.io.run_folder import versions
 
 GRID = [  # sampler, steps, sigma_max, guidance
     ("euler", 12, 80.0, "1"),
-    ("euler", 12, 80.0, "triangle:1:1.5"),
+    ("euler", 12, 80.0, "triangle:1:2"),
     ("euler", 12, 80.0, "1.5"),
     ("euler", 12, 80.0, "2"),
-    ("euler", 12, 20.0, "1.5"),
-    ("euler", 6, 80.0, "1.5"),
-    ("dpmpp_2m", 8, 80.0, "1.5"),
-    ("euler", 25, 80.0, "1.5"),
-    ("euler", 4, 80.0, "1"),
-    ("euler", 2, 80.0, "1"),
+    ("euler", 12, 80.0, "3"),
+    ("euler", 6, 80.0, "2"),
+    ("dpmpp_2m", 8, 80.0, "2"),
+    ("euler", 24, 80.0, "2"),
+    ("euler", 12, 40.0, "2"),
 ]
 
 

@@ -36,8 +36,9 @@ class CheckpointInfo:
 
     ids: order of the vector condition. elevation_unit: what the sinusoid of the elevation is fed with.
     azimuth_sign: +1 when view 1 is counter-clockwise from view 0 seen from above. image_channels: 4 when the
-    autoencoder carries alpha. paste_input_view: view 0 is the framed input itself. calibrate_color: colours of all views
-    follow the map that takes the generated view 0 to the input. assumed: names of fields that no publication or file states.
+    autoencoder carries alpha. paste_input_view: view 0 is the framed input itself. calibrate_color: the colours of all
+    views follow the map that takes the generated view 0 to the input. assumed: names of fields that no publication or
+    file states.
     """
 
     name: str
