@@ -49,11 +49,15 @@ class Vote:
     faces: NDArray[np.int32]
 
 
-def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None) -> Vote:
+def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None, resolution: int = VOTE_RESOLUTION) -> Vote:
     """The least tolerance whose hull fits the masks best.
 
     Tolerance is a number of views dropped at each point (the one asked for, where it is given), and a growth of all
     masks: independent errors of many masks shrink their intersection.
+
+    Args:
+        drop: views dropped at each point; None = the data choose.
+        resolution: of the lattice that the answers are tried on.
 
     Raises:
         DataError: no hull, however many of the views are dropped.
@@ -68,7 +72,7 @@ def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None) -> Vote:
         box = _box(ranked[..., candidate], box_lattice)
         if box is None:
             continue
-        grown = _grown_to_fit(silhouettes, candidate, box, score)
+        grown = _grown_to_fit(silhouettes, candidate, box, resolution, score)
         if grown is None:
             continue
         vote, plain_iou = grown
@@ -102,10 +106,14 @@ class _Score:
 
 
 def _grown_to_fit(
-    silhouettes: Silhouettes, drop: int, box: tuple[NDArray[np.float64], NDArray[np.float64]], score: _Score
+    silhouettes: Silhouettes,
+    drop: int,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]],
+    resolution: int,
+    score: _Score,
 ) -> tuple[Vote, float] | None:
     """The growth of the masks that fits best at this number of dropped views, and the IoU without growth."""
-    lattice = Lattice.around(*box, VOTE_RESOLUTION, margin=4)
+    lattice = Lattice.around(*box, resolution, margin=4)
     tried: dict[float, Vote] = {}
 
     def iou_at(grow_px: float) -> float:

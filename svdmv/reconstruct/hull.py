@@ -18,7 +18,7 @@ from svdmv.geometry.topology import face_areas, face_components, without_floater
 from svdmv.reconstruct.alignment import aligned_lenses, lensed_silhouettes, lensed_views
 from svdmv.reconstruct.caps import cap_heights, capped_field, up_axis
 from svdmv.reconstruct.colors import vertex_colors
-from svdmv.reconstruct.consensus import Vote, silhouette_ious, vote_from_silhouettes
+from svdmv.reconstruct.consensus import VOTE_RESOLUTION, Vote, silhouette_ious, vote_from_silhouettes
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.reconstruct.silhouettes import Silhouettes, silhouettes_from_views
 
@@ -59,10 +59,11 @@ def reconstruct_hull(
     _check_settings(views, resolution, drop, flatten, input_view)
     silhouettes = silhouettes_from_views(views, input_view)
     wanted = None if drop == "auto" else drop
-    vote = vote_from_silhouettes(silhouettes, wanted)
+    vote_resolution = min(VOTE_RESOLUTION, resolution)
+    vote = vote_from_silhouettes(silhouettes, wanted, vote_resolution)
     notes = list(silhouettes.notes)
     if align and vote.mean_iou < GOOD_IOU:
-        silhouettes, vote, views, moved_px = _aligned(silhouettes, vote, views, wanted)
+        silhouettes, vote, views, moved_px = _aligned(silhouettes, vote, views, wanted, vote_resolution)
         if moved_px:
             notes.append(f"views moved by up to {moved_px:.1f} px to agree with the others")
     notes += _vote_notes(vote, len(silhouettes.used))
@@ -129,12 +130,12 @@ def _without_phantoms(
 
 
 def _aligned(
-    silhouettes: Silhouettes, vote: Vote, views: ViewSet, drop: int | None
+    silhouettes: Silhouettes, vote: Vote, views: ViewSet, drop: int | None, resolution: int
 ) -> tuple[Silhouettes, Vote, ViewSet, float]:
     """Views shifted and scaled onto the common hull if that makes them agree better; and how far, in pixels."""
     lenses = aligned_lenses(silhouettes, vote.vertices, vote.faces)
     moved = lensed_silhouettes(silhouettes, lenses)
-    tried = vote_from_silhouettes(moved, drop)
+    tried = vote_from_silhouettes(moved, drop, resolution)
     if tried.mean_iou < vote.mean_iou + ALIGNMENT_GAIN:
         return silhouettes, vote, views, 0.0
     tried = replace(tried, strict_iou=vote.strict_iou)

@@ -56,9 +56,9 @@ def test_masks_with_nothing_in_common_still_give_a_hull(ball: ViewSet) -> None:
 
 
 def test_shifted_views_are_brought_back_and_the_input_view_stays() -> None:
-    views = views_of(box(0.3, 0.2, 0.25), size=64)
+    views = views_of(box(0.3, 0.2, 0.25), size=56, num_views=15)
     rng = np.random.default_rng(4)
-    shifts = np.concatenate([np.zeros((1, 2), int), rng.integers(-3, 4, (20, 2))])
+    shifts = np.concatenate([np.zeros((1, 2), int), rng.integers(-3, 4, (14, 2))])
     assert views.alphas is not None
     alphas = np.stack([np.roll(a, tuple(s), axis=(0, 1)) for a, s in zip(views.alphas, shifts, strict=True)])
     spoiled = with_alphas(views, alphas)
