@@ -1,0 +1,174 @@
+"""Fill the tables of README and docs from benchmarks/results, between <!-- table:NAME --> and <!-- /table -->.
+
+    python benchmarks/tables.py            # write them
+    python benchmarks/tables.py --check    # exit 1 where a page differs
+
+Every published figure is in a result file; where that file is not there yet, the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path("benchmarks") / "results"
+MARKED = re.compile(r"(<!-- table:([a-z_]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+SHOWN = {
+    "psnr_object_db": ("PSNR on the object, dB", 1, 2),
+    "iou": ("IoU", 1, 3),
+    "lpips_alex": ("LPIPS (alex)", -1, 3),
+}
+Result = dict[str, Any]
+
+
+def rows_text(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, a newline at its end."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def scores(result: Result) -> str:
+    """Means of every method on the held-out scans, ours first."""
+    head = [result["model"] if name == "model" else name for name in result["mean"]]
+    order = sorted(zip(head, result["mean"].values(), strict=True), key=lambda pair: pair[0] != result["model"])
+    rows = [[name, *(f"{means[key]:.{digits}f}" for key, (_, _, digits) in SHOWN.items())] for name, means in order]
+    signs = {1: "higher is better", -1: "lower is better"}
+    titles = [f"{title} ({signs[sign]})" for title, sign, _ in SHOWN.values()]
+    turns = f"\nMean change from view to view: {result['turning_ratio']:.2f} of the true orbits'.\n"
+    return rows_text(["", *titles], rows) + turns
+
+
+def margins(result: Result) -> str:
+    """By how much the model beats each trivial predictor, with 95 % intervals; a margin that fails is named."""
+    rows = []
+    for name, gains in result["margins"].items():
+        cells = []
+        for key, (_, _, digits) in SHOWN.items():
+            gain = gains[key]
+            text = f"{gain['gain']:+.{digits}f} [{gain['low_95']:+.{digits}f}, {gain['high_95']:+.{digits}f}]"
+            cells.append(text if gain["excludes_0"] else f"**{text}** not reached")
+        rows.append([name, *cells])
+    return rows_text(["gain over", *(title for title, _, _ in SHOWN.values())], rows)
+
+
+def stages(result: Result) -> str:
+    """Seconds of each stage and of the whole, memory, and whether the promise holds."""
+
+    def cells(spread: Result) -> list[str]:
+        return [f"{spread[key]:.1f}" for key in ("min", "median", "max")]
+
+    rows = [
+        [name, *cells(row["seconds"]), f"{row['first_run_s']:.1f}", f"{row['peak_memory_mb'] / 1024:.2f}"]
+        for name, row in result["stages"].items()
+    ]
+    first, memory = f"{result['first_run_process_s']:.1f}", f"{result['peak_memory_gb']:.2f}"
+    rows.append(["whole process", *cells(result["process_s"]), first, memory])
+    hardware = result["hardware"]
+    text = f"\n{result['repeats']} runs after a first one with empty caches. {hardware['cpu']}, "
+    text += f"{hardware['cores_used']} cores, no GPU.{' ' + result['remark'] if result['remark'] else ''} "
+    text += f"Promised: {result['promise']['seconds']:g} s and {result['promise']['memory_gb']:g} GB; "
+    text += "kept.\n" if result["promise"]["kept"] else "**not kept**.\n"
+    return rows_text(["stage", "min s", "median s", "max s", "first run s", "peak GB"], rows) + text
+
+
+def pictures(result: Result) -> str:
+    """How many files of the try ended how."""
+    good = [row for row in result["rows"] if row["status"] == "ok"]
+    matched = sum(row["photo_consistency"]["ok"] for row in good)
+    counts = [len(result["rows"]), len(good), matched, *(result["counts"].get(k, 0) for k in ("refused", "crash"))]
+    head = ["files tried", "finished", "of these: mesh matches its picture", "refused in one sentence", "crashed"]
+    return rows_text(head, [[str(count) for count in counts]])
+
+
+def sampling(result: Result) -> str:
+    """Our sampling against diffusers' pipeline, on the same weights."""
+    rows = [
+        [
+            f"{row['unet_parameters'] / 1e6:.0f} M",
+            f"{row['time_ratio_of_minima']:.2f}",
+            f"{row['time_ratio_of_medians']:.2f}",
+            f"{row['memory_ratio']:.2f}",
+            f"{row['latents_max_abs_difference']:.0e}",
+        ]
+        for row in result["sizes"].values()
+    ]
+    head = ["UNet", "time / diffusers' (fastest runs)", "(medians)", "memory / diffusers'", "largest latent difference"]
+    return rows_text(head, rows)
+
+
+def shown(result: Result) -> str:
+    """The pictures of README with their figures."""
+    rows = []
+    for row in result["shown"]:
+        match = row["photo_consistency"]
+        picture = f"![{row['name']}](docs/images/{row['name']}.jpg)"
+        figures = f"{match['foreground_psnr_db']:.1f} dB, IoU {match['iou']:.2f}"
+        rows.append([picture, f"`{row['name']}.png`: {row['remark']} ({figures})"])
+    return rows_text(["input, 4 views of 21, 4 sides of the mesh", "what came out (mesh against picture)"], rows)
+
+
+def curve(result: Result) -> str:
+    """Some rows of the training curves."""
+    text = []
+    for name, title in (("autoencoder", "autoencoder loss"), ("finetuning", "UNet loss")):
+        rows = result[name]
+        picked = [rows[round(k * (len(rows) - 1) / 7)] for k in range(8)]
+        cells = [[title, *(f"{row['loss']:.3f}" for row in picked)]]
+        text.append(rows_text(["step", *(str(row["step"]) for row in picked)], cells))
+    return "\n".join(text)
+
+
+TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
+    "scores": ("mini_gso34.json", scores),
+    "margins": ("mini_gso34.json", margins),
+    "stages": ("stages.json", stages),
+    "pictures": ("pictures131.json", pictures),
+    "sampling": ("sampling_vs_diffusers.json", sampling),
+    "shown": ("readme_results.json", shown),
+    "curve": ("mini_curves.json", curve),
+}
+
+
+def table(name: str, root: Path = ROOT) -> str:
+    """The text between the markers of a name. Raises KeyError for a name that is not in TABLES."""
+    file, made = TABLES[name]
+    path = root / RESULTS / file
+    if not path.is_file():
+        return f"Not measured yet ({file}).\n"
+    return made(json.loads(path.read_text("utf-8")))
+
+
+def filled(text: str, root: Path = ROOT) -> str:
+    """A page with every marked table written anew."""
+    return MARKED.sub(lambda found: found[1] + table(found[2], root) + found[4], text)
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """README and the documents."""
+    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+
+
+def main() -> int:
+    """Write or check all pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    differing = []
+    for page in pages():
+        text = page.read_text("utf-8")
+        if filled(text) != text:
+            differing.append(page.relative_to(ROOT).as_posix())
+            if not options.check:
+                page.write_text(filled(text), encoding="utf-8")
+    print("\n".join(differing) or "every table is as its result file")
+    return 1 if options.check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
