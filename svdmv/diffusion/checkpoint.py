@@ -102,10 +102,8 @@ def _filled(network: Any, state: dict[str, Any], where: Path, dtype: Any) -> Any
             expected=f"{name}: {tuple(own[name].shape) if name in own else 'absent'}",
             next_step="check that config.json and the weights belong together",
         )
-    copied = {}
-    for name in list(state):
-        copied[name] = state.pop(name).to(dtype, copy=True)  # away from the mapped file, one tensor at a time
-    network.load_state_dict(copied, strict=True, assign=True)
+    kept = {name: state.pop(name).to(dtype) for name in list(state)}  # stays in the mapped file where dtypes agree
+    network.load_state_dict(kept, strict=True, assign=True)
     return network.eval().requires_grad_(False)
 
 
