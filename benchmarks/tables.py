@@ -124,6 +124,21 @@ def curve(result: Result) -> str:
     return "\n".join(text)
 
 
+def checkpoint(result: Result) -> str:
+    """What svdmv-mini's own settings say."""
+    framing, guide, low_high = result["framing"], result["guidance"], result["elevation_range_deg"]
+    scale = f"{guide['low']:g}" if guide["low"] == guide["high"] else f"{guide['low']:g} to {guide['high']:g}"
+    rows = [
+        ["views", f"{result['num_views']} of {result['image_size']} px, RGBA, view 0 is the input"],
+        ["elevation", f"{low_high[0]:g} to {low_high[1]:g} degrees, the same for all views"],
+        ["camera", f"radius {framing['radius']:g} around a ball of radius 0.5, lens {framing['fov_y_deg']:g} degrees"],
+        ["framing", f"the longer side of the subject fills {framing['foreground_ratio']:g} of the frame"],
+        ["sampling", f"{result['sampler']}, {result['num_steps']} steps, {guide['kind']} guidance {scale}"],
+    ]
+    return rows_text(["setting", "value"], rows)
+
+
+CHECKPOINT = "../../svdmv/diffusion/weights/svdmv-mini/svdmv.json"
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "scores": ("mini_gso34.json", scores),
     "margins": ("mini_gso34.json", margins),
@@ -131,6 +146,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "pictures": ("pictures131.json", pictures),
     "sampling": ("sampling_vs_diffusers.json", sampling),
     "shown": ("readme_results.json", shown),
+    "checkpoint": (CHECKPOINT, checkpoint),
     "curve": ("mini_curves.json", curve),
 }
 
