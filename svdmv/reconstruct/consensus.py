@@ -16,7 +16,7 @@ from svdmv.geometry.surface import surface_from_field
 from svdmv.reconstruct.silhouettes import Silhouettes
 
 BOX_RESOLUTION = 56
-VOTE_RESOLUTION = 96
+VOTE_RESOLUTION = 48
 SCORE_PX = 128
 GROW_PX = (0.5, 1.0, 1.5, 2.0)
 GROW_FINE_PX = 0.25
