@@ -92,10 +92,12 @@ def _surface(
     )
     if flatten > 0:
         up = up_axis(silhouettes.cameras)
-        heights = vote.vertices @ up
+        plain, _ = surface_from_field(field, lattice)
+        plain = plain if len(plain) else vote.vertices
+        heights = plain @ up
         ends = np.array([heights.min(), heights.max()])
         slack_px = CAP_SLACK_PX / silhouettes.px_per_work_px
-        caps = np.array(cap_heights(vote.vertices, silhouettes.cameras, up, slack_px=slack_px))
+        caps = np.array(cap_heights(plain, silhouettes.cameras, up, slack_px=slack_px))
         low, high = ends + flatten * (caps - ends)
         field = capped_field(field, lattice, up, float(low), float(high))
     sigma = SMOOTH_VOXELS if vote.mean_iou >= GOOD_IOU else SMOOTHER_VOXELS
