@@ -72,7 +72,7 @@ def _check(option: str, value: object, low: float, high: float, unit: str, usual
         raise ConfigError(
             f"--{option} is out of range",
             where=f"--{option}",
-            seen=value,
+            seen=f"{value:g}" if isinstance(value, float) else value,
             expected=f"{low:g} .. {high:.10g} {unit}",
             next_step=f"--{option} {usual:g}",
         )
@@ -122,12 +122,15 @@ def run_picture(
             fresh = False
         else:
             fresh = True  # what cannot be told to belong to this run is not kept
+        from svdmv.diffusion.device import torch_threads_kept
+
         check_names(chosen)
         if fresh or not views_are_whole(folder):
             views = views_from_picture(source, chosen, model=model, stages=stages)
             with stages.stage("generate"):
                 save_run_views(views, folder, spared=source, clear=fresh)
-        return _finish(source, folder, chosen, stages)
+        with torch_threads_kept():  # so that a picture after this one comes out as it does alone
+            return _finish(source, folder, chosen, stages)
 
 
 def _finish(source: Path, folder: Path, settings: RunSettings, stages: Stages) -> RunResult:

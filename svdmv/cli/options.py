@@ -44,7 +44,11 @@ def decimal(option: str, usual: float) -> Callable[[Any], float]:
 
 def _not_a_number(option: str, text: object, expected: str, usual: float) -> ConfigError:
     return ConfigError(
-        f"{option} cannot be read", where=option, seen=text, expected=expected, next_step=f"{option} {usual:g}"
+        f"{option} cannot be read",
+        where=option,
+        seen=text or "nothing",
+        expected=expected,
+        next_step=f"{option} {usual:g}",
     )
 
 

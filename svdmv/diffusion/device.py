@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from svdmv.core import DeviceError
@@ -30,3 +33,15 @@ def resolved_device(name: str) -> str:
             next_step="--device auto; svdmv doctor shows what torch sees",
         )
     return name
+
+
+@contextmanager
+def torch_threads_kept() -> Iterator[None]:
+    """Give torch its number of threads back afterwards: numba shares the OpenMP runtime with it and resets the number,
+    and sums over another number of threads end in other bits.
+    """
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

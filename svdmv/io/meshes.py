@@ -95,6 +95,7 @@ def write_asset(path: Path | str, asset: Asset) -> None:
             where=path,
             seen=suffix or "no suffix",
             expected="one of " + ", ".join(sorted(known)),
+            next_step=f"-o {Path(path).with_suffix('.glb')}",
         )
     module, _, function = known[suffix].partition(":")
     getattr(importlib.import_module(module), function)(path, asset)

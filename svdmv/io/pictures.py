@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def rgba_from_bytes(
         try:
             image = Image.open(io.BytesIO(data), formats=readable_formats())
         except Image.DecompressionBombError as error:
-            raise _too_large(where, str(error), max_pixels) from error
+            raise _too_large(where, _pixels_refused(error), max_pixels) from error
         except Exception as error:  # decoders raise anything on damaged bytes
             raise refusal_of_unreadable(data, where, error) from error
         width, height = image.size
@@ -123,7 +124,7 @@ def rgba_from_bytes(
         except InputError as error:
             raise InputError(error.what, where=where, seen=error.seen, expected=error.expected) from error
         except Image.DecompressionBombError as error:
-            raise _too_large(where, str(error), max_pixels) from error
+            raise _too_large(where, _pixels_refused(error), max_pixels) from error
         except MemoryError as error:
             raise _too_large(where, f"{width}x{height} px, out of memory", max_pixels) from error
         except Exception as error:  # decoders raise anything on damaged bytes
@@ -201,6 +202,12 @@ def _bytes_of(path: Path) -> bytes:
         raise input_error_from_os_error(error, path) from error
     except ValueError as error:  # a zero byte in the name
         raise InputError("The path cannot be used", where=repr(str(path)), seen=error) from error
+
+
+def _pixels_refused(error: Image.DecompressionBombError) -> str:
+    """The number in Pillow's own refusal."""
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return f"{int(found[1]):,} pixels" if found else str(error)
 
 
 def _too_large(where: Path | str, seen: str, max_pixels: int) -> InputError:

@@ -159,7 +159,13 @@ def read_hdr(path: Path) -> Floats:
     """
 
     def refuse(seen: object, expected: str) -> InputError:
-        return InputError("This light file cannot be read", where=path, seen=seen, expected=expected)
+        return InputError(
+            "This light file cannot be read",
+            where=path,
+            seen=seen,
+            expected=expected,
+            next_step="use another .hdr file, or a light that `svdmv list` names",
+        )
 
     try:
         data = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def quick_house() -> Iterator[None]:
     torch.set_num_threads(1)
     read, kept = checkpoint.load_checkpoint, {}
 
+    @functools.wraps(read)
     def read_once(model: str, **options: Any) -> Any:
         key = (model, *sorted(options.items()))
         if model not in checkpoint.BUILT_IN:

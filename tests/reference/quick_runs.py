@@ -1,4 +1,4 @@
-"""Runs small enough for tests: a drawn picture, one step, a ball behind the method name `quick`."""
+"""Runs small enough for tests: a drawn picture, one step, an ellipsoid behind the method name `quick`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ OUTPUTS = ["mesh.glb", "orbit.mp4", "preview.png", "provenance.json", "transform
 
 
 def reconstruct_quick(views: ViewSet) -> Reconstruction:
-    """A ball, as large as the object is in view 0."""
+    """An ellipsoid as wide and as high as the object in view 0."""
     import trimesh
 
-    covered = float((views.rgba_u8()[0, ..., 3] > 127).mean())
-    half = views.cameras[0].width / 2 / views.cameras[0].K[0, 0] * float(np.linalg.norm(views.cameras[0].position))
-    ball = trimesh.creation.icosphere(subdivisions=2, radius=2 * half * np.sqrt(covered / np.pi))
-    return Reconstruction(Mesh(ball.vertices, ball.faces), "quick", "asked for", views, ("a ball",))
+    camera, covered = views.cameras[0], views.rgba_u8()[0, ..., 3] > 127
+    units_per_px = float(np.linalg.norm(camera.position)) / camera.K[0, 0]
+    wide, high = (covered.any(axis).sum() * units_per_px / 2 for axis in (0, 1))
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    mesh = Mesh(ball.vertices * [wide, high, wide], ball.faces)
+    return Reconstruction(mesh, "quick", "asked for", views, ("an ellipsoid",))
 
 
 def draw_picture(path: Path, *, size: int = 96, tilt: float = 0.0, alpha: bool = True) -> Path:
