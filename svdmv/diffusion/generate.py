@@ -247,7 +247,8 @@ def _view_set(
     else:
         alpha = alpha_from_white(rgb)
     rgb = unmixed_from_white(rgb, alpha)
-    true, true_alpha = framed[..., :3] / np.float32(255), framed[..., 3] / np.float32(255)
+    values_true = framed.astype(np.float32) / np.float32(255)
+    true, true_alpha = values_true[..., :3], values_true[..., 3]
     if info.calibrate_color:
         rgb = calibrated_colors(rgb, alpha, true, true_alpha)
     if info.paste_input_view:
