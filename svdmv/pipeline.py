@@ -340,8 +340,8 @@ def photo_consistency(asset: Asset, views: ViewSet) -> dict[str, Any]:
     on_object = -10 * np.log10(max(float(error[either].mean()) if either.any() else 1.0, 1e-10))
     iou = float(both.sum() / max(either.sum(), 1))
     return {
-        "psnr_db": round(psnr, 2),
-        "foreground_psnr_db": round(on_object, 2),
+        "psnr_db": round(float(psnr), 2),
+        "foreground_psnr_db": round(float(on_object), 2),
         "iou": round(iou, 4),
         "ok": bool(on_object >= POOR_MATCH_DB),
         "expected_foreground_psnr_db": POOR_MATCH_DB,
