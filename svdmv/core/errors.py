@@ -19,9 +19,11 @@ class SvdmvError(Exception):
         seen: the value that was met.
         expected: what would have been right.
         next_step: the command or action that helps.
+        status: one word for tables of many objects, such as "empty"; None = the class's own.
     """
 
     exit_code = EXIT_BAD_INPUT
+    status = "load_error"
 
     def __init__(
         self,
@@ -31,7 +33,10 @@ class SvdmvError(Exception):
         seen: object = None,
         expected: str | None = None,
         next_step: str | None = None,
+        status: str | None = None,
     ) -> None:
+        if status is not None:
+            self.status = status
         self.what = what
         self.where = None if where is None else str(where)
         self.seen = None if seen is None else str(seen)
