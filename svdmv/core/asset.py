@@ -27,6 +27,7 @@ class Material:
         emissive_factor_linear: RGB.
         emissive_srgb: (H, W, 3) uint8 or None.
         alpha_mode, alpha_cutoff, double_sided, name: as in glTF.
+        unlit: shows its base colour whatever the light (KHR_materials_unlit).
     """
 
     name: str = "material"
@@ -41,6 +42,7 @@ class Material:
     alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+    unlit: bool = False
 
     def __post_init__(self) -> None:
         for name, channels in (

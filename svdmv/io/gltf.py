@@ -151,6 +151,9 @@ class _Writer:
         if strength > 1.0:
             row["extensions"] = {"KHR_materials_emissive_strength": {"emissiveStrength": float(strength)}}
             self._extensions.add("KHR_materials_emissive_strength")
+        if material.unlit:
+            row.setdefault("extensions", {})["KHR_materials_unlit"] = {}
+            self._extensions.add("KHR_materials_unlit")
         if material.alpha_mode != "OPAQUE":
             row["alphaMode"] = material.alpha_mode
         if material.alpha_mode == "MASK":
