@@ -20,6 +20,8 @@ COMMANDS = {
     "render": ("svdmv.cli.render:render", "3D model to a view folder."),
     "export": ("svdmv.cli.export:export", "Mesh to another format, or --check it."),
     "train": ("svdmv.cli.train:train", "Train a checkpoint: svdmv train experiment=mini."),
+    "bench": ("svdmv.cli.bench:bench", "Score methods against true views: bench run suite=mini."),
+    "data": ("svdmv.cli.data:data", "Objects to training shards; check, describe and curate data."),
     "list": ("svdmv.cli.listing:list_all", "Everything that has a name, and what each needs."),
     "doctor": ("svdmv.cli.doctor:doctor", "Devices, extras, weights, disk: what works here."),
     "version": ("svdmv.cli.version:version", "The version."),
@@ -76,11 +78,23 @@ def app(arguments: list[str]) -> typer.Typer:
     called = next((word for word in arguments if not word.startswith("-")), None)
     for name, (target, help_line) in COMMANDS.items():
         if name == called:
-            module, _, function = target.partition(":")
-            made.command(name)(guarded(getattr(importlib.import_module(module), function)))
+            module, _, attribute = target.partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+            if isinstance(found, typer.Typer):
+                made.add_typer(guarded_group(found), name=name)
+            else:
+                made.command(name)(guarded(found))
         else:
             made.command(name, help=help_line)(_not_called)
     return made
+
+
+def guarded_group(group: typer.Typer) -> typer.Typer:
+    """A group of commands, each guarded."""
+    for info in group.registered_commands:
+        if info.callback is not None and not hasattr(info.callback, "__wrapped__"):
+            info.callback = guarded(info.callback)
+    return group
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:

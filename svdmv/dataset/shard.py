@@ -1,0 +1,223 @@
+"""The pure function of a data set: objects and rules in, the bytes of a shard out.
+
+A shard is a tar in webdataset's layout. A sample is one orbit: KEY.json and a picture a view, KEY.000.qoi ...
+An object's samples are one run of tar blocks, so a shard is its objects' runs in order and 1,024 zero bytes. Equal
+input gives equal bytes, whoever renders it, in any order and after any number of attempts.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.core import Asset, Orbit, SvdmvError
+from svdmv.dataset.objects import asset_from_location
+from svdmv.dataset.rejects import REJECTED_STATUSES, RejectedError, RejectRules, require_good_views, require_texture
+from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.sampling import OrbitRule, drawn_orbit, exposed, fitting_radius, turned_about_y
+
+SAMPLE_FORMAT = "svdmv-sample-1"
+TAR_END = bytes(1024)
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """What became of one object.
+
+    Attributes:
+        status: "rendered", "rejected" or "failed". reason: one word; detail: one line. Both empty when rendered.
+        data: the object's run of tar blocks, empty unless rendered.
+        samples: one row an orbit: key, orbit, offset and length in `data`, crc32, sha256 and what was drawn.
+        source_sha256: of the model file; of the location's text for an object made by code.
+    """
+
+    status: str
+    reason: str = ""
+    detail: str = ""
+    data: bytes = b""
+    samples: tuple[dict[str, Any], ...] = ()
+    source_sha256: str = ""
+
+
+def rendered_object(item: ObjectSource, rule: OrbitRule, rejects: RejectRules, seed: int) -> ObjectResult:
+    """All orbits of one object, or why there are none. Raises nothing but OSError, for a disk that is full."""
+    digest = ""
+    try:
+        digest = source_sha256(item, rejects)
+        asset, unit_from_file = _prepared(item, rule, rejects)
+        blocks: list[bytes] = []
+        rows: list[dict[str, Any]] = []
+        for orbit in range(rule.orbits_per_object):
+            facts, rgba = _rendered_orbit(asset, item.id, orbit, rule, rejects, seed)
+            facts |= {
+                "unit_from_file": unit_from_file.tolist(),
+                "normalisation": rule.normalisation,
+                "licence": item.licence,
+                "attribution": item.attribution,
+                "source": item.source,
+                "source_sha256": digest,
+            }
+            block, row = _sample(facts, rgba, rule)
+            rows.append({**row, "offset": sum(map(len, blocks))})
+            blocks.append(block)
+    except MemoryError:
+        return ObjectResult("failed", "oom", "MemoryError", source_sha256=digest)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _failure(error, digest)
+    return ObjectResult("rendered", data=b"".join(blocks), samples=tuple(rows), source_sha256=digest)
+
+
+def shard_bytes(
+    items: Sequence[ObjectSource], rule: OrbitRule, rejects: RejectRules, seed: int
+) -> tuple[bytes, list[ObjectResult]]:
+    """The shard of some objects and what became of each: what every engine has to come to."""
+    results = [rendered_object(item, rule, rejects, seed) for item in items]
+    return b"".join(result.data for result in results) + TAR_END, results
+
+
+def sample_key(uid: str, orbit: int) -> str:
+    """Name of a sample's files up to the first dot: the id where it is plain, else its first letters and a hash."""
+    plain = uid if re.fullmatch(r"[A-Za-z0-9_-]{1,80}", uid) else ""
+    tame = re.sub(r"[^A-Za-z0-9_-]", "_", uid)[:40]
+    return f"{plain or f'{tame}-{hashlib.sha256(uid.encode()).hexdigest()[:12]}'}-o{orbit:02d}"
+
+
+def source_sha256(item: ObjectSource, rejects: RejectRules) -> str:
+    """Hash of the model file, or of the location of an object without one. Raises RejectedError: too large a file."""
+    path = Path(item.location)
+    if not path.is_file():
+        return hashlib.sha256(item.location.encode()).hexdigest()
+    if path.stat().st_size > rejects.largest_file_mb * 1e6:
+        raise RejectedError(
+            "The object is left out",
+            seen=f"{path.stat().st_size / 1e6:.1f} MB",
+            expected=f"at most {rejects.largest_file_mb} MB",
+            status="too_large",
+        )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def picture_bytes(rgba: NDArray[np.uint8], codec: str) -> bytes:
+    """A file of one view (S, S, 4) uint8."""
+    from PIL import Image
+
+    from svdmv.io.qoi import qoi_from_rgba
+
+    if codec == "qoi":
+        return qoi_from_rgba(rgba)
+    out = io.BytesIO()
+    options: dict[str, Any] = {"quality": 95, "method": 4} if codec == "webp" else {"compress_level": 6}
+    Image.fromarray(rgba).save(out, codec.upper(), **options)
+    return out.getvalue()
+
+
+def tar_blocks(members: Sequence[tuple[str, bytes]]) -> bytes:
+    """Members as tar blocks without the end mark: no times, owners or modes of this machine."""
+    out = []
+    for name, data in members:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(data), 0o644
+        out += [info.tobuf(tarfile.USTAR_FORMAT), data, bytes(-len(data) % 512)]
+    return b"".join(out)
+
+
+def _prepared(item: ObjectSource, rule: OrbitRule, rejects: RejectRules) -> tuple[Asset, NDArray[np.float64]]:
+    from svdmv.io.meshes import normalised
+
+    asset = asset_from_location(item.location)
+    if rejects.refuse_untextured:
+        require_texture(asset)
+    return normalised(asset, rule="bounding_sphere" if rule.normalisation == "bounding_sphere" else "unit_box")
+
+
+def _rendered_orbit(
+    asset: Asset, uid: str, number: int, rule: OrbitRule, rejects: RejectRules, seed: int
+) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    """Facts and views (N, S, S, 4) of one orbit. The light is fixed to the world, so object and cameras turn in it."""
+    from svdmv.render import render_views
+
+    draw = drawn_orbit(uid, number, seed, rule)
+    orbit = draw.orbit
+    if not rule.radius:
+        posed = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg))
+        used = posed.vertices[np.unique(posed.faces)]
+        orbit = replace(orbit, radius=fitting_radius(used, orbit, rule.fill))
+    turned = Orbit(orbit.azimuths_deg + draw.light_yaw_deg, orbit.elevations_deg, orbit.radius, orbit.fov_y_deg)
+    mesh = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg + draw.light_yaw_deg))
+    views = render_views(
+        replace(asset, mesh=mesh),
+        turned.cameras(rule.size, rule.size),
+        light=draw.light if "." not in draw.light else Path(draw.light),
+        supersampling=rule.supersampling,
+        shading=rule.shading,  # type: ignore[arg-type]
+        renderer=rule.renderer,
+        with_geometry=False,
+    )
+    rgba = exposed(views.rgba_u8(), draw.exposure_stops)
+    rgba[rgba[..., 3] == 0] = 0
+    require_good_views(rgba, rejects, orbit)
+    coverage = (rgba[..., 3] > 127).reshape(len(rgba), -1).mean(1)
+    return {
+        "uid": uid,
+        "orbit": number,
+        "seed": seed,
+        "kind": rule.kind,
+        "azimuths_deg": orbit.azimuths_deg.tolist(),
+        "elevations_deg": orbit.elevations_deg.tolist(),
+        "radius": orbit.radius,
+        "fov_y_deg": orbit.fov_y_deg,
+        "size": rule.size,
+        "codec": rule.codec,
+        "light": draw.light,
+        "light_yaw_deg": draw.light_yaw_deg,
+        "object_yaw_deg": draw.object_yaw_deg,
+        "exposure_stops": draw.exposure_stops,
+        "renderer": rule.renderer,
+        "shading": rule.shading,
+        "coverage": [round(float(c), 4) for c in coverage],
+    }, rgba
+
+
+def _sample(facts: dict[str, Any], rgba: NDArray[np.uint8], rule: OrbitRule) -> tuple[bytes, dict[str, Any]]:
+    """Tar blocks of one orbit and its row for the manifest."""
+    key = sample_key(facts["uid"], facts["orbit"])
+    text = json.dumps({"format": SAMPLE_FORMAT, **facts}, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    members = [(f"{key}.json", text.encode())]
+    members += [(f"{key}.{n:03d}.{rule.codec}", picture_bytes(view, rule.codec)) for n, view in enumerate(rgba)]
+    block = tar_blocks(members)
+    shown = ("uid", "orbit", "light", "light_yaw_deg", "object_yaw_deg", "exposure_stops", "radius")
+    row = {
+        "key": key,
+        **{name: facts[name] for name in shown},
+        "elevation_deg": facts["elevations_deg"][0],
+        "coverage": [min(facts["coverage"]), max(facts["coverage"])],
+        "length": len(block),
+        "crc32": zlib.crc32(block),
+        "sha256": hashlib.sha256(block).hexdigest(),
+    }
+    return block, row
+
+
+def _failure(error: Exception, digest: str) -> ObjectResult:
+    from svdmv.io.load_status import load_status
+
+    if not isinstance(error, SvdmvError):
+        return ObjectResult("failed", "crash", f"{type(error).__name__}: {error}"[:300], source_sha256=digest)
+    reason = load_status(error)
+    status = "rejected" if reason in REJECTED_STATUSES else "failed"
+    return ObjectResult(status, reason, error.one_line()[:300], source_sha256=digest)
