@@ -14,6 +14,7 @@ from svdmv.dataset.procedural.forms import Part
 from svdmv.dataset.procedural.paints import Paint
 
 _ROOM = "svdmv.dataset.procedural."
+_STREAMS = {1: 20240, 2: 20241}
 KINDS: dict[str, tuple[str, float]] = {
     "mug": ("vessels:mug", 1.0),
     "vase": ("vessels:vase", 1.0),
@@ -56,35 +57,68 @@ KINDS: dict[str, tuple[str, float]] = {
 }
 
 
-def shape_from_seed(seed: int, kind: str | None = None) -> Asset:
-    """The object of a seed: same seed, same bytes.
+VERSIONS = (1, 2)
+
+
+def kinds_of(version: int) -> dict[str, tuple[str, float]]:
+    """Kind -> (module:function, weight) of a generator's version. Raises ConfigError: there is no such version."""
+    if version == 1:
+        return KINDS
+    if version == 2:
+        from svdmv.dataset.procedural.catalogue import DRESSED_AGAIN, KINDS_2
+
+        return {**{name: (where, weight * DRESSED_AGAIN) for name, (where, weight) in KINDS.items()}, **KINDS_2}
+    raise ConfigError(
+        "There is no such generator of shapes", where="version", seen=version, expected=f"one of {VERSIONS}"
+    )
+
+
+def drawn_kind(seed: int, version: int = 1) -> str:
+    """The kind that a seed draws."""
+    return _drawn(np.random.default_rng([seed, _STREAMS[version]]), kinds_of(version))
+
+
+def shape_from_seed(seed: int, kind: str | None = None, *, version: int = 1) -> Asset:
+    """The object of a seed: same seed and version, same bytes.
 
     Args:
         seed: 0 or above.
-        kind: a name in KINDS; None draws one by weight.
+        kind: a name in kinds_of(version); None draws one by weight.
+        version: 1, the generator that svdmv-mini was trained with, whose objects never change; 2, with more kinds,
+            objects without a name, cuts, relief, worn and woven finishes, decals.
 
     Returns:
         Asset, front +Z, up +Y, standing on y = 0 or near it, about 1 to 2 units high; not normalised.
-        Vertex normals are sharp above 45 degrees; provenance names generator, kind and seed.
+        Vertex normals are sharp above 45 degrees; provenance names generator, kind, seed and, from 2 on, version.
 
     Raises:
-        ConfigError: a negative seed or an unknown kind.
+        ConfigError: a negative seed, an unknown kind or version.
     """
-    if seed < 0 or (kind is not None and kind not in KINDS):
+    kinds = kinds_of(version)
+    if seed < 0 or (kind is not None and kind not in kinds):
         raise ConfigError(
             "There is no such shape",
             where="shape_from_seed",
             seen=f"seed {seed}, kind {kind}",
-            expected="a seed of 0 or more and a kind of " + ", ".join(KINDS),
+            expected="a seed of 0 or more and a kind of " + ", ".join(kinds),
         )
-    rng = np.random.default_rng([seed, 20240])
-    names = list(KINDS)
-    weights = np.cumsum([KINDS[name][1] for name in names])
-    drawn = names[int(np.searchsorted(weights, rng.uniform() * weights[-1], side="right"))]
+    rng = np.random.default_rng([seed, _STREAMS[version]])
+    drawn = _drawn(rng, kinds)
     name = drawn if kind is None else kind
-    module, _, function = KINDS[name][0].partition(":")
-    parts: list[Part] = getattr(importlib.import_module(_ROOM + module), function)(rng)
-    return _assembled(parts, {"generator": "svdmv.dataset.shapes", "kind": name, "seed": seed})
+    provenance: dict[str, str | int] = {"generator": "svdmv.dataset.shapes", "kind": name, "seed": seed}
+    if version == 1:
+        module, _, function = kinds[name][0].partition(":")
+        parts: list[Part] = getattr(importlib.import_module(_ROOM + module), function)(rng)
+        return _assembled(parts, provenance)
+    from svdmv.dataset.procedural.catalogue import dressed, made_of
+
+    return _assembled(dressed(rng, made_of(kinds[name][0], rng)), {**provenance, "version": version})
+
+
+def _drawn(rng: np.random.Generator, kinds: dict[str, tuple[str, float]]) -> str:
+    names = list(kinds)
+    weights = np.cumsum([kinds[name][1] for name in names])
+    return names[int(np.searchsorted(weights, rng.uniform() * weights[-1], side="right"))]
 
 
 def _assembled(parts: list[Part], provenance: dict[str, str | int]) -> Asset:
