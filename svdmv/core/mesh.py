@@ -53,7 +53,11 @@ class Mesh:
     @property
     def bounds(self) -> NDArray[np.float32]:
         """(2, 3) float32: lowest and highest corner of the vertices that faces use."""
-        used = self.vertices[np.unique(self.faces)] if len(self.faces) else self.vertices
+        used = self.vertices
+        if len(self.faces):
+            mask = np.zeros(len(used), bool)
+            mask[self.faces.reshape(-1)] = True
+            used = used[mask]
         if not len(used):
             raise DataError("An empty mesh has no bounds", where="Mesh", seen="0 vertices", expected="1 or more")
         return np.stack([used.min(0), used.max(0)])

@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 
 from svdmv.core import InputError
 from svdmv.io.atomic import translated_os_errors
+from svdmv.io.ktx2 import KTX2_MAGIC, rgba_from_ktx2
+from svdmv.io.meshopt import MESHOPT_NAMES, bytes_from_meshopt
 from svdmv.io.pictures import rgba_from_bytes
 
+Bytes = bytes | memoryview
+DEFAULT_MAX_TEXTURE_PX = 8192
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _MAX_ELEMENTS = 200_000_000  # an accessor without a buffer costs no file bytes, so its size needs a bound of its own
@@ -35,12 +39,17 @@ class GltfDocument:
         path: the file.
         tree: the JSON object.
         binary: the GLB's BIN chunk, or None.
+        max_texture_px: pictures with a longer side are reduced by a whole factor.
+        notes: what was left out or changed, added to while reading.
     """
 
     path: Path
     tree: dict[str, Any]
-    binary: bytes | None
-    _buffers: dict[int, bytes] = field(default_factory=dict)
+    binary: Bytes | None
+    max_texture_px: int = DEFAULT_MAX_TEXTURE_PX
+    notes: list[str] = field(default_factory=list)
+    _buffers: dict[int, Bytes] = field(default_factory=dict)
+    _unpacked: dict[int, bytes] = field(default_factory=dict)
     _images: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
     def rows(self, name: str) -> list[dict[str, Any]]:
@@ -57,13 +66,15 @@ class GltfDocument:
             raise self.refusal("The model refers to a part that is not there", f"{name}[{index}] of {len(rows)}")
         return rows[index]
 
-    def refusal(self, what: str, seen: object, next_step: str | None = None) -> InputError:
+    def refusal(self, what: str, seen: object, next_step: str | None = None, status: str = "load_error") -> InputError:
         """An InputError about this file."""
         step = next_step or "export the model again; check it at https://github.khronos.org/glTF-Validator"
-        return InputError(what, where=self.path, seen=seen, expected="a valid glTF 2.0 model", next_step=step)
+        return InputError(
+            what, where=self.path, seen=seen, expected="a valid glTF 2.0 model", next_step=step, status=status
+        )
 
     def accessor(self, index: Any) -> NDArray[Any]:
-        """(count, width) values of an accessor in its stored type; normalised integers come as float64.
+        """(count, width) read-only values of an accessor in its stored type; normalised integers come as float64.
 
         Raises:
             InputError: the accessor reaches beyond its buffer, or is of an unknown type.
@@ -81,23 +92,38 @@ class GltfDocument:
             raise self.refusal("An accessor of the model is too large", f"accessors[{index}]: {count} elements")
         if "sparse" in row:
             values = self._with_sparse(values, row["sparse"], dtype, width)
-        if row.get("normalized", False) and values.dtype.kind in "iu":
-            limit = float(np.iinfo(values.dtype).max)
-            return np.maximum(values.astype(np.float64) / limit, -1.0)
-        return values
+        return self.converted(values, index)
+
+    def converted(self, values: NDArray[Any], index: Any) -> NDArray[Any]:
+        """Stored values of accessor `index` as they are meant: normalised integers become float64 in -1 .. 1."""
+        row = self.row("accessors", index)
+        if not row.get("normalized", False) or values.dtype.kind not in "iu":
+            return values
+        limit = float(np.iinfo(np.dtype(_COMPONENTS[row["componentType"]])).max)
+        return np.maximum(values.astype(np.float64) / limit, -1.0)
 
     def image(self, index: Any) -> NDArray[np.uint8]:
         """(H, W, 4) uint8 of an image, decoded once. Raises InputError."""
         row = self.row("images", index)
         if index not in self._images:
-            if "bufferView" in row:
-                view = self.row("bufferViews", row["bufferView"])
-                data = self._view_bytes(view)
-            else:
-                data = self._uri_bytes(row.get("uri"), f"images[{index}]")
             where = f"{self.path}, images[{index}] ({row.get('name') or row.get('mimeType') or 'unnamed'})"
-            self._images[index], _ = rgba_from_bytes(data, where, max_side_px=16384, as_stored=True)
+            try:
+                if "bufferView" in row:
+                    data = bytes(self.view_bytes(row["bufferView"]))
+                else:
+                    data = bytes(self._uri_bytes(row.get("uri"), f"images[{index}]"))
+                self._images[index], notes = self._decoded(data, where)
+            except InputError as error:
+                if error.status == InputError.status:
+                    error.status = "missing_texture"
+                raise
+            self.notes.extend(f"texture {index}: {note}" for note in notes)
         return self._images[index]
+
+    def _decoded(self, data: bytes, where: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        if data.startswith(KTX2_MAGIC):
+            return rgba_from_ktx2(data, where, max_side_px=self.max_texture_px)
+        return rgba_from_bytes(data, where, max_side_px=self.max_texture_px, as_stored=True)
 
     def _with_sparse(self, values: NDArray[Any], sparse: dict[str, Any], dtype: str, width: int) -> NDArray[Any]:
         count, at, new = sparse["count"], sparse["indices"], sparse["values"]
@@ -110,8 +136,7 @@ class GltfDocument:
         return out
 
     def _strided(self, view_index: Any, offset: int, dtype: str, width: int, count: int) -> NDArray[Any]:
-        view = self.row("bufferViews", view_index)
-        data = self._view_bytes(view)
+        view, data = self.row("bufferViews", view_index), self.view_bytes(view_index)
         size = np.dtype(dtype).itemsize * width
         stride = view.get("byteStride", size)
         needed = offset + (count - 1) * stride + size if count else 0
@@ -120,23 +145,36 @@ class GltfDocument:
             raise self.refusal("The model's data is shorter than it says", seen)
         if not count:
             return np.zeros((0, width), dtype)
-        item = np.dtype(dtype).itemsize
-        return np.ndarray((count, width), dtype, data, offset, (stride, item)).copy()
+        return np.ndarray((count, width), dtype, data, offset, (stride, np.dtype(dtype).itemsize))
 
-    def _view_bytes(self, view: dict[str, Any]) -> bytes:
+    def view_bytes(self, index: Any) -> Bytes:
+        """The bytes of a bufferView, decompressed where meshopt packed them. Raises InputError."""
+        view = self.row("bufferViews", index)
+        packed = next((view["extensions"][n] for n in MESHOPT_NAMES if n in view.get("extensions", {})), None)
+        if packed is None:
+            return self._slice(view)
+        if index not in self._unpacked:
+            try:
+                self._unpacked[index] = bytes_from_meshopt(bytes(self._slice(packed)), packed)
+            except ValueError as error:
+                seen = f"bufferViews[{index}]: {error}"
+                raise self.refusal("The model's meshopt compression cannot be decoded", seen) from error
+        return self._unpacked[index]
+
+    def _slice(self, view: dict[str, Any]) -> Bytes:
         data = self._buffer(view["buffer"])
         start, length = view.get("byteOffset", 0), view["byteLength"]
         if start < 0 or length < 0 or start + length > len(data):
             seen = f"a bufferView of bytes {start} .. {start + length} in a buffer of {len(data)}"
             raise self.refusal("The model's data is shorter than it says", seen)
-        return data[start : start + length]
+        return memoryview(data)[start : start + length]
 
-    def _buffer(self, index: Any) -> bytes:
+    def _buffer(self, index: Any) -> Bytes:
         row = self.row("buffers", index)
         if index not in self._buffers:
             if "uri" in row:
                 self._buffers[index] = self._uri_bytes(row["uri"], f"buffers[{index}]")
-            elif self.binary is not None:
+            elif self.binary is not None and index == 0:
                 self._buffers[index] = self.binary
             else:
                 raise self.refusal("The model's binary chunk is missing", f"buffers[{index}] without uri")
@@ -167,15 +205,14 @@ class GltfDocument:
             return target.read_bytes()
 
 
-def document_from_bytes(data: bytes, path: Path) -> GltfDocument:
+def document_from_bytes(data: bytes, path: Path, max_texture_px: int = DEFAULT_MAX_TEXTURE_PX) -> GltfDocument:
     """Parse a .glb or .gltf file held in memory. Raises InputError."""
-    binary = None
+    text: Bytes = data
+    binary: Bytes | None = None
     if data[:4] == b"glTF":
         text, binary = _chunks(data, path)
-    else:
-        text = data
     try:
-        tree = json.loads(text.decode("utf-8-sig"))
+        tree = json.loads(bytes(text).decode("utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         kind = "an empty file" if not data else str(error)
         raise _broken("The file is not a glTF model", path, kind) from error
@@ -184,10 +221,10 @@ def document_from_bytes(data: bytes, path: Path) -> GltfDocument:
     version = tree["asset"].get("version")
     if not str(version).startswith("2."):
         raise _broken("The model is of another glTF version", path, f"version {version}")
-    return GltfDocument(path, tree, binary)
+    return GltfDocument(path, tree, binary, max_texture_px)
 
 
-def _chunks(data: bytes, path: Path) -> tuple[bytes, bytes | None]:
+def _chunks(data: bytes, path: Path) -> tuple[Bytes, Bytes | None]:
     """The JSON chunk and the first BIN chunk of a GLB."""
     if len(data) < 20:
         raise _broken("The GLB is cut off in its header", path, f"{len(data)} bytes")
@@ -196,13 +233,13 @@ def _chunks(data: bytes, path: Path) -> tuple[bytes, bytes | None]:
         raise _broken("The model is of another glTF version", path, f"GLB version {version}")
     if length > len(data):
         raise _broken("The GLB is cut off", path, f"{len(data)} of {length} bytes")
-    chunks: dict[int, bytes] = {}
+    chunks: dict[int, Bytes] = {}
     at = 12
     while at + 8 <= length:
         size, kind = struct.unpack_from("<II", data, at)
         if at + 8 + size > length:
             raise _broken("The GLB is cut off in a chunk", path, f"{length - at - 8} of {size} bytes")
-        chunks.setdefault(kind, data[at + 8 : at + 8 + size])
+        chunks.setdefault(kind, memoryview(data)[at + 8 : at + 8 + size])
         at += 8 + size
     if _JSON_CHUNK not in chunks:
         raise _broken("The GLB holds no JSON chunk", path, f"{len(data)} bytes")

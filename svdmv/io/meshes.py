@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, InputError
+from svdmv.core import Asset, InputError, SvdmvError
 from svdmv.io.atomic import translated_os_errors
-from svdmv.io.gltf_document import document_from_bytes
+from svdmv.io.gltf_document import DEFAULT_MAX_TEXTURE_PX, document_from_bytes
 from svdmv.io.gltf_reader import asset_from_document
 
-MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+MESH_SUFFIXES = (".glb", ".gltf", ".dae", ".obj", ".ply", ".stl")
+_CHUNK = 500_000  # faces looked at together
 EXPORTERS = {
     ".glb": "svdmv.io.gltf:write_glb",
     ".obj": "svdmv.io.mesh_writers:write_obj",
@@ -26,40 +27,38 @@ EXPORTERS = {
 }
 
 
-def read_asset(path: Path | str) -> Asset:
+def read_asset(path: Path | str, *, max_texture_px: int = DEFAULT_MAX_TEXTURE_PX) -> Asset:
     """Read a model: all nodes' transforms applied, all triangles in one mesh, +Y up, uvs from the top left.
 
     Args:
-        path: .glb, .gltf, .obj (with its .mtl), .ply or .stl. OBJ, PLY and STL declare no axes: taken as they are.
+        path: .glb, .gltf, .dae, .obj (with its .mtl), .ply or .stl. The last three declare no axes: taken as they are.
+        max_texture_px: pictures with a longer side are reduced by a whole factor, which is noted.
 
     Returns:
-        Asset in the file's own unit. Provenance is what a GLB of ours carries; for another file it names the file, its
-        sha256 and in "notes" what was left out.
+        Asset in the file's own unit (.dae: metres). Provenance is what a GLB of ours carries; for another file it names
+        the file, its sha256 and in "notes" what was left out.
 
     Raises:
-        InputError: the file is absent, damaged, empty, or needs a decoder that is not here.
+        InputError: the file is absent, damaged, empty or too large, a picture of it is missing, or it needs what is not
+            decoded here; `load_status` gives the reason in one word.
+        MissingDependency: the decoder is in an extra that is not installed.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
     data = _bytes_of(path)
     try:
-        if data[:4] == b"glTF" or suffix in (".glb", ".gltf"):
-            document = document_from_bytes(data, path)
-            asset, notes = asset_from_document(document)
-        elif suffix in MESH_SUFFIXES:
-            from svdmv.io.plain_meshes import asset_from_plain_mesh
-
-            asset, notes = asset_from_plain_mesh(path)
-        else:
-            raise InputError(
-                "This is not a model that can be read",
-                where=path,
-                seen=f"suffix {suffix!r}",
-                expected="one of " + ", ".join(MESH_SUFFIXES),
-                next_step="export the model as GLB",
-            )
-    except InputError:
+        asset, notes = _asset_of(path, data, max_texture_px)
+        _check_surface(asset, path)
+    except SvdmvError:
         raise
+    except MemoryError as error:
+        raise InputError(
+            "The model does not fit into memory",
+            where=path,
+            seen=f"{len(data):,} bytes",
+            expected="a model that fits",
+            next_step="simplify the model or make its textures smaller",
+            status="oom",
+        ) from error
     except Exception as error:  # a damaged file contradicts itself in ways that no list of checks foresees
         raise InputError(
             "The model is damaged",
@@ -68,11 +67,32 @@ def read_asset(path: Path | str) -> Asset:
             expected="a complete model file",
             next_step="export the model again",
         ) from error
-    _check_surface(asset, path)
     if asset.provenance:
         return asset
     source = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "notes": notes}
     return replace(asset, provenance={"source": source})
+
+
+def _asset_of(path: Path, data: bytes, max_texture_px: int) -> tuple[Asset, list[str]]:
+    suffix = path.suffix.lower()
+    if data[:4] == b"glTF" or suffix in (".glb", ".gltf"):
+        return asset_from_document(document_from_bytes(data, path, max_texture_px))
+    if suffix == ".dae":
+        from svdmv.io.collada import asset_from_collada
+
+        return asset_from_collada(data, path, max_texture_px)
+    if suffix in MESH_SUFFIXES:
+        from svdmv.io.plain_meshes import asset_from_plain_mesh
+
+        return asset_from_plain_mesh(path)
+    raise InputError(
+        "This is not a model that can be read",
+        where=path,
+        seen=f"suffix {suffix!r}",
+        expected="one of " + ", ".join(MESH_SUFFIXES),
+        next_step="export the model as GLB",
+        status=f"unsupported:{suffix}",
+    )
 
 
 def write_asset(path: Path | str, asset: Asset) -> None:
@@ -115,13 +135,15 @@ def normalised(
         InputError: the mesh has no extent, or `rule` is unknown.
     """
     mesh = asset.mesh
-    used = mesh.vertices[np.unique(mesh.faces)].astype(np.float64)
-    low, high = (used.min(0), used.max(0)) if len(used) else (np.zeros(3), np.zeros(3))
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces.reshape(-1)] = True
+    points = mesh.vertices[used].astype(np.float64)
+    low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
     centre = (low + high) / 2
     if rule == "unit_box":
         extent = float((high - low).max())
     elif rule == "bounding_sphere":
-        extent = 2.0 * float(np.linalg.norm(used - centre, axis=1).max()) if len(used) else 0.0
+        extent = 2.0 * float(np.linalg.norm(points - centre, axis=1).max()) if len(points) else 0.0
     else:
         raise InputError("Unknown rule of size", where="rule", seen=rule, expected="unit_box or bounding_sphere")
     if not (extent > 0 and np.isfinite(1.0 / extent)):
@@ -130,10 +152,29 @@ def normalised(
             where="normalised",
             seen=f"box {low.tolist()} .. {high.tolist()}",
             expected="vertices at different places",
+            status="degenerate",
         )
     matrix = np.diag([1 / extent, 1 / extent, 1 / extent, 1.0])
     matrix[:3, 3] = -centre / extent
     return replace(asset, mesh=mesh.transformed(matrix)), matrix
+
+
+def require_thickness(asset: Asset, least: float = 1e-3) -> None:
+    """Refuse an asset that is a plate or a line: of its bounding box's sides the shortest is below `least` times the
+    longest. Whole scenes need no such check; objects for training do.
+
+    Raises:
+        InputError: status flat.
+    """
+    sides = np.ptp(asset.mesh.bounds.astype(np.float64), axis=0)
+    if sides.min() < least * sides.max():
+        raise InputError(
+            "The model is flat",
+            where="require_thickness",
+            seen=f"sides {', '.join(f'{s:.3g}' for s in sides)}",
+            expected=f"a shortest side of at least {least:g} of the longest",
+            status="flat",
+        )
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -145,13 +186,16 @@ def _bytes_of(path: Path) -> bytes:
 
 def _check_surface(asset: Asset, path: Path) -> None:
     """Refuse a model whose faces have no area. Raises InputError."""
-    corners = asset.mesh.vertices.astype(np.float64)[asset.mesh.faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    if not (area > 0).any():
-        raise InputError(
-            "The model has no surface",
-            where=path,
-            seen=f"{len(corners)} faces, total area 0",
-            expected="at least one triangle with area",
-            next_step="export the model again, as triangles",
-        )
+    faces, vertices = asset.mesh.faces, asset.mesh.vertices
+    for start in range(0, len(faces), _CHUNK):
+        corners = vertices[faces[start : start + _CHUNK]].astype(np.float64)
+        if np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).any():
+            return
+    raise InputError(
+        "The model has no surface",
+        where=path,
+        seen=f"{len(faces)} faces, total area 0",
+        expected="at least one triangle with area",
+        next_step="export the model again, as triangles",
+        status="degenerate",
+    )

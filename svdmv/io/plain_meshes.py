@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from svdmv.core import Asset, InputError, Material, Mesh, require, vertex_normals
 
@@ -21,7 +22,7 @@ def asset_from_plain_mesh(path: Path) -> tuple[Asset, list[str]]:
         InputError: no triangles, or vertices that are not finite.
     """
     trimesh = require("trimesh", None, "reading OBJ, PLY and STL")
-    notes = [f"{name} is not there" for name in _absent_files(path)] if path.suffix.lower() == ".obj" else []
+    notes = _checked_files(path) if path.suffix.lower() == ".obj" else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numpy's remarks on damaged numbers: they are checked below
         scene = trimesh.load_scene(str(path), process=False, skip_materials=False)
@@ -36,6 +37,7 @@ def asset_from_plain_mesh(path: Path) -> tuple[Asset, list[str]]:
             seen=f"{len(placed)} parts",
             expected="a triangle mesh",
             next_step="export the model as triangles",
+            status="empty",
         )
     for geometry, _ in meshes:
         finite = np.isfinite(np.asarray(geometry.vertices)).all(1)
@@ -55,16 +57,49 @@ def _placements(scene: Any) -> list[tuple[NDArray[np.float64], str]]:
     return [(np.asarray(scene.graph[node][0], np.float64), scene.graph[node][1]) for node in scene.graph.nodes_geometry]
 
 
-def _absent_files(path: Path) -> list[str]:
-    """Names of .mtl files and colour textures that an .obj refers to and that are not beside it."""
-    absent = []
+def _checked_files(path: Path) -> list[str]:
+    """Notes on .mtl files, and on colour textures of materials that no face uses, which are not beside an .obj.
+
+    Raises:
+        InputError: a colour texture in use is absent or no picture (status missing_texture).
+    """
+    notes, used = [], set(_arguments(path, "usemtl"))
     for library in _arguments(path, "mtllib"):
         if not (path.parent / library).is_file():
-            absent.append(library)
+            notes.append(f"{library} is not there")
             continue
-        textures = [line.split()[-1] for line in _arguments(path.parent / library, "map_kd") if line]
-        absent += [name for name in textures if not ((path.parent / library).parent / name).is_file()]
-    return absent
+        material = ""
+        for line in (path.parent / library).read_text(encoding="utf-8", errors="replace").splitlines():
+            keyword, _, rest = line.strip().partition(" ")
+            if keyword.lower() == "newmtl":
+                material = rest.strip()
+            elif keyword.lower() == "map_kd" and rest.strip():
+                name = rest.split()[-1]
+                reason = _unreadable((path.parent / library).parent / name)
+                if reason and material in used:
+                    raise InputError(
+                        "A texture of the model is missing or damaged",
+                        where=path,
+                        seen=f"{name[:120]}: {reason}",
+                        expected=f"a picture where {library} says",
+                        next_step=f"put {Path(name).name[:120]} there, or take its line out of {library}",
+                        status="missing_texture",
+                    )
+                notes += [f"{name} is {reason}"] if reason else []
+    return notes
+
+
+def _unreadable(picture: Path) -> str:
+    """Why a picture cannot be read; empty when it can."""
+    if not picture.is_file():
+        return "not there"
+    try:
+        with warnings.catch_warnings(), Image.open(picture) as image:
+            warnings.simplefilter("ignore")
+            image.load()
+    except Exception as error:  # decoders report damage in any way
+        return f"damaged: {error}"
+    return ""
 
 
 def _arguments(path: Path, keyword: str) -> list[str]:
