@@ -25,6 +25,9 @@ class ViewSet:
         alphas: (N, H, W) same dtype as images, or None when the views are opaque.
         depths: (N, H, W) float32 along the camera's +Z, world units, inf where nothing is; or None.
         normals: (N, H, W, 3) float32 unit vectors in world axes, 0 where nothing is; or None.
+        positions: (N, H, W, 3) float32 world position of what is seen, 0 where nothing is; or None.
+        albedos: (N, H, W, 3) uint8 sRGB base colour without light, 0 where nothing is; or None.
+        masks: (N, H, W) bool, True where a surface is at the pixel's centre; or None.
         orbit: the orbit the cameras come from, or None.
         provenance: where the views come from; JSON values only.
 
@@ -37,6 +40,9 @@ class ViewSet:
     alphas: NDArray[Any] | None = None
     depths: NDArray[np.float32] | None = None
     normals: NDArray[np.float32] | None = None
+    positions: NDArray[np.float32] | None = None
+    albedos: NDArray[np.uint8] | None = None
+    masks: NDArray[np.bool_] | None = None
     orbit: Orbit | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,6 +63,9 @@ class ViewSet:
             ("alphas", (n, h, w), dtype),
             ("depths", (n, h, w), np.float32),
             ("normals", (n, h, w, 3), np.float32),
+            ("positions", (n, h, w, 3), np.float32),
+            ("albedos", (n, h, w, 3), np.uint8),
+            ("masks", (n, h, w), np.bool_),
         ):
             value = getattr(self, name)
             if value is not None:
@@ -134,5 +143,8 @@ class ViewSet:
             alphas=pick(self.alphas),
             depths=pick(self.depths),
             normals=pick(self.normals),
+            positions=pick(self.positions),
+            albedos=pick(self.albedos),
+            masks=pick(self.masks),
             orbit=None if self.orbit is None else self.orbit.subset(indices),
         )

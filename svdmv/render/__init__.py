@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from svdmv.core import Asset, Camera, ConfigError, Orbit, ViewSet
 
 Report = Callable[[str, int, int], None]
-RENDERERS: dict[str, str] = {"raster": "svdmv.render.raster:render_views"}
+RENDERERS: dict[str, str] = {
+    "raster": "svdmv.render.raster:render_views",
+    "cycles": "svdmv.render.cycles:render_views",
+    "mitsuba": "svdmv.render.mitsuba:render_views",
+}
 
 __all__ = ["RENDERERS", "render_views"]
 
@@ -25,9 +29,10 @@ def render_views(
     orbit: Orbit | None = None,
     light: str | Path | NDArray[Any] = "studio",
     supersampling: int = 2,
-    shading: Literal["pbr", "matte", "unlit"] = "pbr",
+    shading: Literal["pbr", "matte", "unlit", "final"] = "pbr",
     renderer: str = "raster",
     with_geometry: bool = True,
+    with_surface: bool = False,
     report: Report | None = None,
 ) -> ViewSet:
     """Render every camera's view of an asset. Work that does not depend on the camera is done once a call.
@@ -36,12 +41,14 @@ def render_views(
         asset: mesh and materials, world coordinates, +Y up.
         cameras: one or more, all of one picture size.
         orbit: kept in the result when the cameras come from one.
-        light: "studio", "sky", "overcast", "sun", "uniform", a .hdr file, or a latitude-longitude map (H, W, 3) of
-            linear radiance (convention in render/environment.py). Fixed to the world.
+        light: "studio", "sky", "overcast", "sun", "uniform", a .hdr or .exr file, or a latitude-longitude map
+            (H, W, 3) of linear radiance (convention in render/environment.py). Fixed to the world.
         supersampling: samples along each side of a pixel.
-        shading: pbr (glTF metallic-roughness), matte (base colour times light), unlit (base colour alone).
+        shading: pbr (glTF metallic-roughness), final (pbr with a reflection ray for every sample: slower, for shiny
+            metal), matte (base colour times light), unlit (base colour alone).
         renderer: a name in RENDERERS or of an entry point in the group svdmv.renderers.
         with_geometry: also depths and normals, at pixel centres.
+        with_surface: also positions, albedos and masks, at pixel centres.
         report: called with (stage, done, total) before the first and after every view.
 
     Returns:
@@ -68,6 +75,7 @@ def render_views(
         supersampling=supersampling,
         shading=shading,
         with_geometry=with_geometry,
+        with_surface=with_surface,
         report=report,
     )
     return views

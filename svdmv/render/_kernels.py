@@ -73,7 +73,7 @@ def texel_alpha(texels: Array, rows: Array, row: int, u: float, v: float) -> flo
     row0, row1, c0, c1 = offset + yi % height * width, offset + (yi + 1) % height * width, xi % width, (xi + 1) % width
     upper = texels[row0 + c0, 5] * (1 - fx) + texels[row0 + c1, 5] * fx
     lower = texels[row1 + c0, 5] * (1 - fx) + texels[row1 + c1, 5] * fx
-    alpha: float = upper * (1 - fy) + lower * fy
+    alpha: float = (upper * (1 - fy) + lower * fy) / 65535
     return alpha
 
 
@@ -81,21 +81,29 @@ def texel_alpha(texels: Array, rows: Array, row: int, u: float, v: float) -> flo
 def rasterise(
     screen: Array,
     faces: Array,
+    drawn: Array,
     cutoffs: Array,
     uvs: Array,
     texels: Array,
     rows: Array,
     face_rows: Array,
+    ceiling: Array,
     ids: Array,
     nearest: Array,
-) -> None:
-    """Face of each sample into ids (H, W) int32 (-1 = none) and its 1 / depth into nearest (H, W) float32.
+) -> int:
+    """Face of each sample into ids (H, W) int32 and its 1 / depth into nearest (H, W) float32, where it is nearer than
+    what `nearest` holds; returns how many samples were written, repeats counted.
 
     screen: (V, 3) x, y in samples, 1 / depth (not above 0 = behind the near plane: the face is left out). No culling.
+    drawn: (F,) which faces count. ceiling: (H, W) 1 / depth from which on a face is too near to count, or (0, 0).
     A sample exactly on an edge belongs to both faces; the nearer, then the first, wins.
     """
     h, w = ids.shape
+    peeled = ceiling.shape[0] > 0
+    written = 0
     for t in range(faces.shape[0]):
+        if not drawn[t]:
+            continue
         a, b, c = screen[faces[t, 0]], screen[faces[t, 1]], screen[faces[t, 2]]
         if a[2] <= 0.0 or b[2] <= 0.0 or c[2] <= 0.0:
             continue
@@ -111,20 +119,20 @@ def rasterise(
         cutoff = cutoffs[t]
         for y in range(y0, y1 + 1):
             py = y + 0.5
+            met = False
             for x in range(x0, x1 + 1):
                 px = x + 0.5
                 i = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * sign
-                if i < 0.0:
-                    continue
                 j = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * sign
-                if j < 0.0:
-                    continue
                 k = ((ax - px) * (by - py) - (ay - py) * (bx - px)) * sign
                 total = i + j + k
-                if k < 0.0 or total <= 0.0:
+                if i < 0.0 or j < 0.0 or k < 0.0 or total <= 0.0:
+                    if met and min(i, j, k) < -1e-6:
+                        break  # a row of a triangle is one piece; nearer to an edge rounding may tear it
                     continue
+                met = True
                 z = np.float32((i * a[2] + j * b[2] + k * c[2]) / total)
-                if z <= nearest[y, x]:
+                if z <= nearest[y, x] or (peeled and z >= ceiling[y, x]):
                     continue
                 if cutoff > 0.0:
                     i, j, k = i * a[2], j * b[2], k * c[2]
@@ -135,88 +143,87 @@ def rasterise(
                         continue
                 nearest[y, x] = z
                 ids[y, x] = t
+                written += 1
+    return written
 
 
 @njit(cache=True)
-def surface_normals(
-    ids: Array, screen: Array, faces: Array, vertices: Array, normals: Array, eye: Array, out: Array
-) -> None:
-    """World normal of each sample (H, W, 3), interpolated and turned to the eye; 0 where nothing is."""
-    for y, x in np.ndindex(ids.shape[0], ids.shape[1]):
-        t = ids[y, x]
-        if t < 0:
-            continue
-        tri = faces[t]
-        a, b, c = screen[tri[0]], screen[tri[1]], screen[tri[2]]
-        px, py = x + 0.5, y + 0.5
-        i = ((b[0] - px) * (c[1] - py) - (b[1] - py) * (c[0] - px)) * a[2]
-        j = ((c[0] - px) * (a[1] - py) - (c[1] - py) * (a[0] - px)) * b[2]
-        k = ((a[0] - px) * (b[1] - py) - (a[1] - py) * (b[0] - px)) * c[2]
-        total = i + j + k
-        i, j, k = i / total, j / total, k / total
-        length = facing = 0.0
-        for m in range(3):
-            n = i * normals[tri[0], m] + j * normals[tri[1], m] + k * normals[tri[2], m]
-            e = eye[m] - (i * vertices[tri[0], m] + j * vertices[tri[1], m] + k * vertices[tri[2], m])
-            out[y, x, m] = n
-            length += n * n
-            facing += n * e
-        length = np.sqrt(length) if length > 0.0 else 1.0
-        for m in range(3):
-            out[y, x, m] *= (1.0 if facing >= 0.0 else -1.0) / length
+def byte_of(value: float, thresholds: Array, guesses: Array) -> int:
+    """The sRGB byte of a linear value: how many of the 255 thresholds it reaches; guesses start the count below."""
+    last = guesses.shape[0] - 1
+    byte = guesses[int(min(max(value, 0.0), 1.0) * last)]
+    while byte < 255 and value >= thresholds[byte]:
+        byte += 1
+    return int(byte)
 
 
 @njit(cache=True, fastmath=True)
-def resolve(samples: Array, weights: Array, reach: int, ss: int, out: Array) -> None:
-    """Filter linear premultiplied samples (H ss, W ss, 4), divide by alpha, encode sRGB: (H, W, 4) bytes.
+def resolve(
+    samples: Array,
+    weights: Array,
+    reach: int,
+    ss: int,
+    top: int,
+    left: int,
+    first_y: int,
+    last_y: int,
+    thresholds: Array,
+    guesses: Array,
+    out: Array,
+) -> None:
+    """Filter linear premultiplied samples, divide by alpha, encode sRGB into rows first_y .. last_y - 1 of the picture
+    `out` (H, W, 4), bytes, where anything is.
 
-    weights: one axis of the separable filter around a pixel that starts `reach` samples later.
+    samples: (h ss, w ss, 4) of the part of the picture that starts at pixel row `top`, column `left`; nothing is
+    outside it. weights: one axis of the separable filter around a pixel that starts `reach` samples before it.
     """
     rows, columns = samples.shape[:2]
     h, w, taps = out.shape[0], out.shape[1], len(weights)
+    first_x, last_x = max(0, left - taps // ss), min(w, left + columns // ss + taps // ss)
+    strips = np.zeros((rows, last_x - first_x, 4), np.float32)
     used = np.zeros(rows, np.bool_)
-    strips = np.zeros((rows, w, 4), np.float32)
     for y in range(rows):
-        first, last = columns, -1
+        low, high = columns, -1
         for x in range(columns):
             if samples[y, x, 3] != 0.0:
-                first, last = min(first, x), x
-        if last < 0:
+                low, high = min(low, x), x
+        if high < 0:
             continue
         used[y] = True
-        for x in range(max(0, (first - taps) // ss), min(w, (last + taps) // ss + 1)):
+        for x in range(max(first_x, left + (low - taps) // ss), min(last_x, left + (high + taps) // ss + 1)):
             norm = r = g = b = a = np.float32(0.0)
             for i in range(taps):
                 xx = x * ss + i - reach
-                if xx < 0 or xx >= columns:
+                if xx < 0 or xx >= w * ss:
                     continue
                 f = weights[i]
                 norm += f
+                xx -= left * ss
+                if xx < 0 or xx >= columns:
+                    continue
                 r += f * samples[y, xx, 0]
                 g += f * samples[y, xx, 1]
                 b += f * samples[y, xx, 2]
                 a += f * samples[y, xx, 3]
-            strips[y, x, 0], strips[y, x, 1], strips[y, x, 2], strips[y, x, 3] = r / norm, g / norm, b / norm, a / norm
-    out[:] = 0
-    acc = np.empty(4, np.float32)
-    for y in range(h):
-        first, last = max(0, y * ss - reach), min(rows, y * ss - reach + taps)
-        if not used[first:last].any():
-            continue
+            strip = strips[y, x - first_x]
+            strip[0], strip[1], strip[2], strip[3] = r / norm, g / norm, b / norm, a / norm
+    for y in range(first_y, last_y):
+        start = y * ss - reach
+        first, last = max(0, start), min(h * ss, start + taps)
         norm = np.float32(0.0)
         for yy in range(first, last):
-            norm += weights[yy - y * ss + reach]
-        for x in range(w):
-            acc[:] = 0.0
+            norm += weights[yy - start]
+        first, last = max(first, top * ss), min(last, top * ss + rows)
+        for x in range(first_x, last_x):
+            r = g = b = a = np.float32(0.0)
             for yy in range(first, last):
-                if used[yy]:
-                    f = weights[yy - y * ss + reach] / norm
-                    for i in range(4):
-                        acc[i] += f * strips[yy, x, i]
-            if acc[3] <= 0.0:
+                if used[yy - top * ss]:
+                    f = weights[yy - start] / norm
+                    strip = strips[yy - top * ss, x - first_x]
+                    r, g, b, a = r + f * strip[0], g + f * strip[1], b + f * strip[2], a + f * strip[3]
+            if a <= 0.0:
                 continue
-            for i in range(3):
-                v = acc[i] / acc[3]
-                v = 12.92 * v if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055
-                out[y, x, i] = np.uint8(min(max(v, 0.0), 1.0) * 255 + 0.5)
-            out[y, x, 3] = np.uint8(min(acc[3], 1.0) * 255 + 0.5)
+            out[y, x, 0] = byte_of(r / a, thresholds, guesses)
+            out[y, x, 1] = byte_of(g / a, thresholds, guesses)
+            out[y, x, 2] = byte_of(b / a, thresholds, guesses)
+            out[y, x, 3] = np.uint8(min(a, np.float32(1.0)) * 255 + 0.5)

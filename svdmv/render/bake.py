@@ -10,12 +10,13 @@ own light that fills the rest.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import require
 from svdmv.render.light import Light, ggx_lobe
+from svdmv.render.reflection import LIFT, ray_scene
 from svdmv.render.scene import Scene, welded
 
 Floats = NDArray[np.float32]
@@ -23,6 +24,7 @@ Floats = NDArray[np.float32]
 NUM_BOUNCES = 4
 MAX_POINTS = 40_000
 RAYS_AT_ONCE = 1_000_000
+CASTS_SHADOW = 0.5  # mean alpha from which on a face stops light
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,33 +34,42 @@ class Bake:
     Attributes:
         point_of: (2, V) int32, the point of each vertex of the scene seen from the front [0] and from the back [1].
         light: (P, 3) float32 irradiance / pi: what a white matte surface sends back, linear.
+        leans: (P, 3) float32 mean direction of that light, 1 along the normal; (0, 3) without a normal map.
         probes: (P, 2, texels, 4) float32: share of the map's light seen, then RGB of the object seen; two roughnesses.
             One point only when they were not asked for.
+        num_rays: how many rays were traced.
     """
 
     point_of: NDArray[np.int32]
     light: Floats
+    leans: Floats
     probes: Floats
+    num_rays: int
 
 
 def bake(scene: Scene, light: Light, *, with_probes: bool) -> Bake:
-    """Trace, gather and bounce. Faces count as opaque, also where their texture is cut out."""
-    from svdmv.render._shading import PROBE_SIZE, gather
+    """Trace, gather and bounce. A face lets light through when its mean alpha is below CASTS_SHADOW."""
+    from svdmv.render._bake_kernels import gather, lean_of_light
+    from svdmv.render._shading import PROBE_SIZE
 
     point_of, positions, normals = _points(scene)
-    hit = _trace(scene, positions, normals, light.cell_directions)
-    albedo = _mean_albedo(scene)
+    albedo, emission, alpha = _mean_material(scene)
+    solid = np.nonzero(alpha >= CASTS_SHADOW)[0].astype(np.int32)
+    hit, num_rays = _trace(scene, solid, positions, normals, light.cell_directions)
     point_light = np.zeros((len(positions), 3), np.float32)
-    radiosity = np.zeros((2 * len(scene.faces), 3), np.float32)
+    radiosity = np.repeat(emission, 2, 0)
     cells = light.cell_directions, light.cell_energies, light.cell_solid_angles
     for bounce in range(NUM_BOUNCES + 1):
         gather(hit, normals, *cells, radiosity, point_light)
         if bounce < NUM_BOUNCES or with_probes:
             for side in range(2):
-                radiosity[side::2] = albedo * point_light[point_of[side][scene.faces]].mean(1)
+                radiosity[side::2] = emission + albedo * point_light[point_of[side][scene.faces]].mean(1)
+    leans = np.zeros((len(positions) if scene.texels.normal_at >= 0 else 0, 3), np.float32)
+    if len(leans):
+        lean_of_light(hit, normals, *cells, radiosity, leans)
     empty = np.zeros((1, 2, PROBE_SIZE**2, 4), np.float32)
     probes = _probes(hit, light, radiosity) if with_probes else empty
-    return Bake(point_of, point_light, probes)
+    return Bake(point_of, point_light, leans, probes, num_rays)
 
 
 def _points(scene: Scene) -> tuple[NDArray[np.int32], Floats, Floats]:
@@ -112,39 +123,50 @@ def _inside_visible(scene: Scene) -> NDArray[np.bool_]:
     return answer
 
 
-def _trace(scene: Scene, positions: Floats, normals: Floats, directions: Floats) -> NDArray[np.int32]:
-    """hit[p, c]: 2 * face + side hit (0 front, 1 back), -1 escaped, -2 below the horizon (not shot)."""
-    rtcore_scene = require("embreex.rtcore_scene", None, "ray tracing for the light bake")
-    mesh_construction = require("embreex.mesh_construction", None, "ray tracing for the light bake")
-    embree = rtcore_scene.EmbreeScene(robust=False)
+def _trace(
+    scene: Scene, solid: NDArray[np.int32], positions: Floats, normals: Floats, directions: Floats
+) -> tuple[NDArray[np.int32], int]:
+    """hit[p, c]: 2 * face + side hit (0 front, 1 back), -1 escaped, -2 below the horizon; and how many rays it took.
+    Only the faces `solid` are there to be hit."""
+    from svdmv.render._bake_kernels import hemisphere_rays, note_hits
+
+    hit = np.empty((len(positions), len(directions)), np.int32)
     corners = scene.vertices[scene.faces]
-    mesh_construction.TriangleMesh(embree, np.ascontiguousarray(corners, np.float32))
     face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * scene.face_sides[:, None]
     face_normals = face_normals.astype(np.float32)
-    hit = np.full((len(positions), len(directions)), -2, np.int32)
-    origins = positions + normals * np.float32(3e-4 * scene.radius)
-    chunks = max(1, len(positions) * len(directions) // (2 * RAYS_AT_ONCE))
-    for part in np.array_split(np.arange(len(positions)), chunks):
-        p, c = np.nonzero(normals[part] @ directions.T > 0)
-        p += part[0]
-        rays = np.ascontiguousarray(directions[c])
-        face = embree.run(np.ascontiguousarray(origins[p]), rays)
-        side = np.einsum("ri,ri->r", rays, face_normals[np.maximum(face, 0)]) > 0
-        hit[p, c] = np.where(face < 0, -1, 2 * face + side)
-    return hit
+    embree: Any = ray_scene(corners[solid]) if len(solid) else None
+    step = max(1, RAYS_AT_ONCE // len(directions))
+    starts, rays = (np.empty((min(step, len(positions)) * len(directions), 3), np.float32) for _ in range(2))
+    total = 0
+    for first in range(0, len(positions), step):
+        last = min(first + step, len(positions))
+        lift = LIFT * scene.radius
+        count = hemisphere_rays(positions, normals, directions, lift, first, last, starts, rays)
+        met = np.full(count, -1, np.int32) if embree is None else embree.run(starts[:count], rays[:count])
+        met = np.where(met < 0, np.int32(-1), solid[met]) if len(solid) < len(corners) and len(solid) else met
+        note_hits(met, face_normals, normals, directions, first, last, hit)
+        total += count
+    return hit, total
 
 
-def _mean_albedo(scene: Scene) -> Floats:
-    """(F, 3) linear base colour of each face, from a coarse mip at its middle; stands for all that it sends on."""
-    level = np.minimum(3, scene.num_levels - 1)
-    rows = scene.mip_rows[(scene.first_rows + level)[scene.face_materials]]
+def _mean_material(scene: Scene) -> tuple[Floats, Floats, Floats]:
+    """Linear base colour (F, 3), which stands for all that a face sends on, emission (F, 3) and alpha (F,) of each
+    face, from a coarse mip at its middle."""
+    texels = scene.texels
+    level = np.minimum(3, texels.num_levels - 1)
+    rows = texels.rows[(texels.first_rows + level)[scene.face_materials]]
     centre = scene.uvs[scene.faces].mean(1)
     x = np.floor(centre[:, 0] * rows[:, 2]).astype(np.int64) % rows[:, 2]
     y = np.floor(centre[:, 1] * rows[:, 1]).astype(np.int64) % rows[:, 1]
-    albedo = scene.texels[rows[:, 0] + y * rows[:, 2] + x, :3]
+    values = texels.values[rows[:, 0] + y * rows[:, 2] + x].astype(np.float32) / np.float32(65535)
+    albedo, emission, alpha = values[:, :3], np.zeros((len(values), 3), np.float32), values[:, 5]
     if len(scene.colors):
         albedo = albedo * scene.colors[scene.faces].mean(1)
-    return np.minimum(albedo, np.float32(0.95))
+    if texels.emission_at >= 0:
+        emission = values[:, texels.emission_at : texels.emission_at + 3] * np.float32(texels.emission_scale)
+    opacities, cutoffs = scene.face_opacities, scene.face_cutoffs
+    alpha = np.where(opacities >= 0, alpha * opacities, np.where(cutoffs > 0, alpha >= cutoffs, True))
+    return np.minimum(albedo, np.float32(0.95)), emission, alpha.astype(np.float32)
 
 
 def octahedral_directions(size: int) -> NDArray[np.float64]:
@@ -158,7 +180,8 @@ def octahedral_directions(size: int) -> NDArray[np.float64]:
 
 def _probes(hit: NDArray[np.int32], light: Light, radiosity: Floats) -> Floats:
     """(P, 2, texels, 4) as in Bake."""
-    from svdmv.render._shading import PROBE_ROUGHNESS, PROBE_SIZE, probes_from_hits
+    from svdmv.render._bake_kernels import probes_from_hits
+    from svdmv.render._shading import PROBE_ROUGHNESS, PROBE_SIZE
 
     target = octahedral_directions(PROBE_SIZE)
     cosines = np.clip(light.cell_directions.astype(np.float64) @ target.T, -1, 1)

@@ -1,4 +1,4 @@
-"""Light from far away: latitude-longitude maps, made by formula or read from .hdr files.
+"""Light from far away: latitude-longitude maps, made by formula or read from .hdr and .exr files.
 
 Convention: row 0 is straight up (+Y); u = 0.5 + atan2(z, x) / (2 pi) and v = acos(y) / pi give the place of a world
 direction in [0, 1]^2. The middle of the map looks along +X, and u grows to the right for an eye inside. It equals
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svdmv.core import InputError
+from svdmv.render.light_files import read_exr, read_hdr
 
 MAP_HEIGHT = 256
-MAX_HDR_PIXELS = 64_000_000
 Floats = NDArray[np.float32]
 
 
@@ -118,12 +118,13 @@ ENVIRONMENTS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = 
 
 
 def environment_map(light: str | Path | NDArray[Any]) -> Floats:
-    """The map (H, 2H, 3) float32, linear radiance, of a name in ENVIRONMENTS, a .hdr file, or an array of that form.
+    """The map (H, 2H, 3) float32, linear radiance, of a name in ENVIRONMENTS, a file, or an array of that form.
 
     Maps made by name are scaled so that a white matte ball shows WHITE_LEVEL_LINEAR on average.
 
     Raises:
         InputError: no such name or file, or the array is not such a map.
+        MissingDependency: a .exr file, and OpenEXR is not installed.
     """
     if isinstance(light, np.ndarray):
         if light.ndim != 3 or light.shape[2] != 3 or not np.isfinite(light).all() or light.min() < 0:
@@ -139,87 +140,12 @@ def environment_map(light: str | Path | NDArray[Any]) -> Floats:
         radiance = ENVIRONMENTS[str(light)](directions)
         mean = (radiance.mean(2) * solid).sum() / solid.sum()
         return np.asarray(radiance * (WHITE_LEVEL_LINEAR / mean), np.float32)
-    if Path(light).suffix.lower() != ".hdr":
+    reader = {".hdr": read_hdr, ".exr": read_exr}.get(Path(light).suffix.lower())
+    if reader is None:
         raise InputError(
             "Unknown light",
             where="light",
             seen=light,
-            expected="one of " + ", ".join(ENVIRONMENTS) + ", or a .hdr file",
+            expected="one of " + ", ".join(ENVIRONMENTS) + ", or a .hdr or .exr file",
         )
-    return read_hdr(Path(light))
-
-
-def read_hdr(path: Path) -> Floats:
-    """A Radiance picture (.hdr, RGBE; flat or run-length coded) as (H, W, 3) float32 linear radiance.
-
-    Source: G. Ward, "Real Pixels", Graphics Gems II, 1991, and the Radiance file format notes.
-
-    Raises:
-        InputError: the file is missing, cut off, damaged, larger than MAX_HDR_PIXELS, or of another layout.
-    """
-
-    def refuse(seen: object, expected: str) -> InputError:
-        return InputError(
-            "This light file cannot be read",
-            where=path,
-            seen=seen,
-            expected=expected,
-            next_step="use another .hdr file, or a light that `svdmv list` names",
-        )
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise refuse(error.strerror or error, "a readable .hdr file") from error
-    if not data.startswith((b"#?RADIANCE", b"#?RGBE")):
-        raise refuse(data[:16], "a Radiance file that starts with #?RADIANCE or #?RGBE")
-    head, separator, rest = data.partition(b"\n\n")
-    line, newline, body = rest.partition(b"\n")
-    if b"FORMAT=32-bit_rle_xyze" in head:
-        raise refuse("FORMAT=32-bit_rle_xyze", "FORMAT=32-bit_rle_rgbe")
-    words = line.split()
-    if not separator or not newline or len(words) != 4 or words[0] != b"-Y" or words[2] != b"+X":
-        raise refuse(line[:40], "a size line -Y HEIGHT +X WIDTH")
-    try:
-        height, width = int(words[1]), int(words[3])
-    except ValueError as error:
-        raise refuse(line[:40], "whole numbers in the size line") from error
-    if not (height > 0 and width > 0 and height * width <= MAX_HDR_PIXELS):
-        raise refuse(f"{width}x{height}", f"between 1 and {MAX_HDR_PIXELS} pixels")
-    try:
-        rgbe = _rgbe_rows(np.frombuffer(body, np.uint8), height, width)
-    except (IndexError, ValueError) as error:
-        raise refuse(f"{len(body)} bytes of pixels that end early or do not fit", "whole scan lines") from error
-    exponent = rgbe[..., 3:].astype(np.int32)
-    scale = np.where(exponent > 0, np.exp2((exponent - 136).astype(np.float32)), np.float32(0))
-    return np.ascontiguousarray(rgbe[..., :3].astype(np.float32) * scale, np.float32)
-
-
-def _rgbe_rows(body: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(height, width, 4) bytes of flat or run-length coded scan lines. Raises IndexError or ValueError when cut off."""
-    coded = 8 <= width <= 32767 and len(body) >= 4 and body[0] == 2 and body[1] == 2 and body[2] < 128
-    if not coded:
-        return body[: height * width * 4].reshape(height, width, 4)
-    out = np.empty((height, 4, width), np.uint8)
-    at = 0
-    for row in out:
-        if body[at] != 2 or body[at + 1] != 2 or (int(body[at + 2]) << 8 | int(body[at + 3])) != width:
-            raise ValueError("scan line does not start with its width")
-        at += 4
-        for channel in row:
-            x = 0
-            while x < width:
-                count = int(body[at])
-                if count > 128:
-                    count -= 128
-                    if x + count > width:
-                        raise ValueError("run longer than the scan line")
-                    channel[x : x + count] = body[at + 1]
-                    at += 2
-                else:
-                    if count == 0 or x + count > width:
-                        raise ValueError("run longer than the scan line")
-                    channel[x : x + count] = body[at + 1 : at + 1 + count]
-                    at += 1 + count
-                x += count
-    return np.ascontiguousarray(out.transpose(0, 2, 1))
+    return reader(Path(light))

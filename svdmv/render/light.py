@@ -26,7 +26,8 @@ Floats = NDArray[np.float32]
 ROUGHNESS_LEVELS = np.array([0.0, 0.1, 0.17, 0.25, 0.35, 0.5, 0.7, 1.0], np.float32)
 LEVEL_HEIGHT = 128
 NUM_CELLS = 128
-CACHE_VERSION = "1"
+MAX_SHARP_HEIGHT = 512
+CACHE_VERSION = "2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,14 @@ class Light:
 
     Attributes:
         levels: (L, 128, 256, 3) float32, the map blurred by the GGX lobe of each of ROUGHNESS_LEVELS.
+        sharp: (H, 2H, 3) float32, the map itself at 128 to 512 rows: what mirrors show.
         cell_directions: (C, 3) float32 unit vectors; the sphere is cut into C cells around them.
         cell_energies: (C, 3) float32, radiance times solid angle, summed over each cell.
         cell_solid_angles: (C,) float32 steradians; they sum to 4 pi.
     """
 
     levels: Floats
+    sharp: Floats
     cell_directions: Floats
     cell_energies: Floats
     cell_solid_angles: Floats
@@ -61,7 +64,7 @@ def light_from(source: str | Path | NDArray[Any]) -> Light:
     path = cache_folder() / f"light-{key}.npz"
     light = _read(path)
     if light is None:
-        light = Light(prefiltered(environment), *light_cells(environment))
+        light = Light(prefiltered(environment), _sharp(environment), *light_cells(environment))
         _write(path, light)
     if len(_MEMORY) >= _MEMORY_SIZE:
         _MEMORY.pop(next(iter(_MEMORY)))
@@ -78,8 +81,11 @@ def _read(path: Path) -> Light | None:
     """The cached light, or None when there is none or the file is damaged (it is then made anew)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            light = Light(arrays["levels"], arrays["directions"], arrays["energies"], arrays["solid_angles"])
+            names = ("levels", "sharp", "directions", "energies", "solid_angles")
+            light = Light(*(arrays[name] for name in names))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    if light.sharp.ndim != 3 or light.sharp.shape[2] != 3:
         return None
     whole = light.levels.shape == (len(ROUGHNESS_LEVELS), LEVEL_HEIGHT, 2 * LEVEL_HEIGHT, 3)
     return light if whole and len(light.cell_directions) == NUM_CELLS else None
@@ -95,6 +101,7 @@ def _write(path: Path, light: Light) -> None:
                 np.savez(
                     file,
                     levels=light.levels,
+                    sharp=light.sharp,
                     directions=light.cell_directions,
                     energies=light.cell_energies,
                     solid_angles=light.cell_solid_angles,
@@ -138,6 +145,10 @@ def prefiltered(environment: Floats) -> Floats:
         height = 128 if roughness < 0.4 else 64
         levels.append(upsampled(zonal_blur(resampled(environment, height), float(roughness)), LEVEL_HEIGHT))
     return np.ascontiguousarray(np.maximum(np.stack(levels), 0), np.float32)
+
+
+def _sharp(environment: Floats) -> Floats:
+    return resampled(environment, min(max(environment.shape[0], LEVEL_HEIGHT), MAX_SHARP_HEIGHT))
 
 
 def upsampled(image: Floats, height: int) -> Floats:

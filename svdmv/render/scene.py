@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, DataError, Material
-from svdmv.io.colour import linear_from_srgb
+from svdmv.core import Asset, DataError
+from svdmv.render.split import split_long_edges
+from svdmv.render.texels import LINEAR_OF_BYTE, Texels, texels_of
 
 Floats = NDArray[np.float32]
 
 CREASE_DEG = 45.0
-MAX_TEXELS = 6_000_000
 MIN_AREA = 1e-12  # of a face, doubled, over the square of the largest extent: below, its normal is noise
-MIN_MIP_SIZE = 4
-_LINEAR_OF_BYTE = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,36 +24,46 @@ class Scene:
 
     Attributes:
         vertices: (V, 3) float64 world; normals (V, 3) float32 unit; uvs (V, 2) float32, glTF origin.
+        tangents: (V, 3) float32, the direction in which u grows, not unit; (0, 3) without a normal map.
         colors: (V, 3) float32 linear vertex colours, or (0, 3) for none.
-        faces: (F, 3) int32; face_materials (F,) int32; face_cutoffs (F,) float32, alpha below which a sample is
-            left out, 0 = never.
+        faces: (F, 3) int32; face_materials (F,) int32.
         face_sides: (F,) int8, +1 where the winding agrees with the normals, else -1.
+        face_mirrors: (F,) int8, -1 where the picture lies mirrored on the face, else +1.
         face_texels: (F,) float64, texels of the finest level that the face covers, doubled.
-        texels: (T, 6 or 9) float32: linear RGB, roughness, metallic, alpha, and emissive RGB where any is.
-        mip_rows: (R, 3) int64: offset, height, width of each mip level; first_rows (M,), num_levels (M,) by material.
+        texels: the materials' pictures.
         radius: half the diagonal of the bounding box, world units.
     """
 
     vertices: NDArray[np.float64]
     normals: Floats
+    tangents: Floats
     uvs: Floats
     colors: Floats
     faces: NDArray[np.int32]
     face_materials: NDArray[np.int32]
-    face_cutoffs: Floats
     face_sides: NDArray[np.int8]
+    face_mirrors: NDArray[np.int8]
     face_texels: NDArray[np.float64]
-    texels: Floats
-    mip_rows: NDArray[np.int64]
-    first_rows: NDArray[np.int64]
-    num_levels: NDArray[np.int64]
+    texels: Texels
     radius: float
 
+    @property
+    def face_cutoffs(self) -> Floats:
+        """(F,) alpha below which a sample is left out, 0 = never."""
+        return self.texels.cutoffs[self.face_materials]
 
-def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 24_000) -> Scene:
+    @property
+    def face_opacities(self) -> Floats:
+        """(F,) factor of the alpha of blended faces, -1 for the others."""
+        return self.texels.opacities[self.face_materials]
+
+
+def scene_from_asset(
+    asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 24_000, with_normal_maps: bool = True
+) -> Scene:
     """The Scene of an asset. Faces without area are left out; missing normals are computed, sharp above 45 degrees;
     edges longer than `max_edge` times the radius are halved while the count of vertices stays below `max_vertices`,
-    because light is stored on vertices. BLEND materials are cut out at alpha 0.5 of their texture.
+    because light is stored on vertices. Every face has two sides, whatever the material's double_sided says.
 
     Raises:
         DataError: no face has an area.
@@ -78,42 +86,65 @@ def scene_from_asset(asset: Asset, *, max_edge: float = 0.1, max_vertices: int =
     radius = float(np.linalg.norm(np.ptp(used, axis=0)) / 2)
 
     uvs = np.zeros((len(positions), 2), np.float32) if mesh.uvs is None else mesh.uvs
-    colors = np.ones((0, 3), np.float32) if mesh.colors is None else _LINEAR_OF_BYTE[mesh.colors]
+    colors = np.ones((0, 3), np.float32) if mesh.colors is None else LINEAR_OF_BYTE[mesh.colors]
     if mesh.normals is None:
         source, faces, normals = creased(mesh.vertices, faces)
         positions, uvs, colors = positions[source], uvs[source], colors[source] if len(colors) else colors
     else:
         normals = mesh.normals.astype(np.float64)
     normals = _unit_normals(normals, faces, cross)
-    attributes = np.hstack([normals, uvs, colors if len(colors) else np.zeros((len(uvs), 0))])
+    texels = texels_of(asset.materials, with_normals=with_normal_maps and mesh.uvs is not None)
+    along_u, mirrors = _tangents(positions, normals, uvs, faces) if texels.normal_at >= 0 else (None, None)
+    parts: list[NDArray[Any]] = [normals, uvs]
+    parts += [colors] if len(colors) else []
+    parts += [along_u] if along_u is not None else []
     positions, attributes, faces, parents = split_long_edges(
-        positions, attributes, faces, max_edge * radius, max_vertices
+        positions, np.hstack(parts), faces, max_edge * radius, max_vertices
     )
     normals = attributes[:, :3]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     cross = cross[parents]
     agrees = np.einsum("fi,fi->f", cross, normals[faces].sum(1)) >= 0
-    texels, mip_rows, first_rows, num_levels = _texel_buffer(asset.materials)
-    cutoffs = np.array([_cutoff(m) for m in asset.materials], np.float32)
     face_materials = face_materials[parents]
     a, b, c = (attributes[faces[:, k], 3:5] for k in range(3))
     uv_areas = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
+    none = np.zeros((0, 3))
     return Scene(
         vertices=np.ascontiguousarray(positions),
         normals=np.ascontiguousarray(normals, np.float32),
+        tangents=np.ascontiguousarray(none if along_u is None else attributes[:, -3:], np.float32),
         uvs=np.ascontiguousarray(attributes[:, 3:5], np.float32),
-        colors=np.ascontiguousarray(attributes[:, 5:] if len(colors) else np.zeros((0, 3)), np.float32),
+        colors=np.ascontiguousarray(attributes[:, 5:8] if len(colors) else none, np.float32),
         faces=np.ascontiguousarray(faces, np.int32),
         face_materials=np.ascontiguousarray(face_materials, np.int32),
-        face_cutoffs=cutoffs[face_materials],
         face_sides=np.where(agrees, 1, -1).astype(np.int8),
-        face_texels=uv_areas * mip_rows[first_rows[face_materials], 1:].prod(1),
+        face_mirrors=np.ones(len(faces), np.int8) if mirrors is None else mirrors[parents],
+        face_texels=uv_areas * texels.rows[texels.first_rows[face_materials], 1:].prod(1),
         texels=texels,
-        mip_rows=mip_rows,
-        first_rows=first_rows,
-        num_levels=num_levels,
         radius=radius,
     )
+
+
+def _tangents(
+    positions: NDArray[np.float64], normals: NDArray[np.float64], uvs: NDArray[Any], faces: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """(V, 3) the direction in which u grows, mean over the faces of a vertex by their area; and (F,) -1 where the
+    picture is mirrored: where u to the right, up against v and the normal do not make a right hand."""
+    edges = positions[faces[:, 1:]] - positions[faces[:, :1]]
+    steps = uvs[faces[:, 1:]].astype(np.float64) - uvs[faces[:, :1]]
+    area = steps[:, 0, 0] * steps[:, 1, 1] - steps[:, 0, 1] * steps[:, 1, 0]
+    sign = np.where(area < 0, -1.0, 1.0)
+    along_u = (edges[:, 0] * steps[:, 1, 1:] - edges[:, 1] * steps[:, 0, 1:]) * sign[:, None]
+    against_v = -(edges[:, 1] * steps[:, 0, :1] - edges[:, 0] * steps[:, 1, :1]) * sign[:, None]
+    hand = np.einsum("fi,fi->f", np.cross(along_u, against_v), normals[faces].sum(1))
+    along_u /= np.maximum(np.linalg.norm(along_u, axis=1, keepdims=True), 1e-30)
+    along_u *= np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1, keepdims=True)
+    out = np.zeros_like(normals)
+    for k in range(3):
+        np.add.at(out, faces[:, k], along_u)
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    spare = np.where(np.abs(normals[:, :1]) < 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    return np.where(length > 1e-20, out / np.maximum(length, 1e-20), spare), np.where(hand < 0, -1, 1).astype(np.int8)
 
 
 def welded(points: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
@@ -164,159 +195,3 @@ def _unit_normals(normals: NDArray[Any], faces: NDArray[Any], cross: NDArray[np.
         out = np.where(length < 1e-30, np.array([0.0, 1.0, 0.0]), out)
         length = np.where(length < 1e-30, 1.0, length)
     return np.asarray(out / length)
-
-
-def split_long_edges(
-    positions: NDArray[np.float64],
-    attributes: NDArray[Any],
-    faces: NDArray[Any],
-    max_edge: float,
-    max_vertices: int,
-    rounds: int = 7,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any], NDArray[np.int64]]:
-    """Halve edges longer than `max_edge` without T-junctions; both faces of an edge see the same new vertex.
-
-    A round that would pass `max_vertices` is done with a longer limit, or not at all.
-
-    Returns:
-        positions, attributes, faces, and the face of the input that each face comes from.
-    """
-    faces = faces.astype(np.int64)
-    parents = np.arange(len(faces))
-    for _ in range(rounds):
-        pairs = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        keys, edge_of = np.unique(pairs[:, 0] * len(positions) + pairs[:, 1], return_inverse=True)
-        a, b = keys // len(positions), keys % len(positions)
-        length = np.sqrt(((positions[a] - positions[b]) ** 2).sum(1))
-        room = max_vertices - len(positions)
-        limit = max_edge
-        if (length > limit).sum() > room:
-            limit = np.inf if room <= 0 else max(limit, float(np.partition(length, -room)[-room]))
-        split = length > limit
-        if not split.any():
-            break
-        new = np.full(len(keys), -1)
-        new[split] = len(positions) + np.arange(split.sum())
-        a, b = a[split], b[split]
-        positions = np.concatenate([positions, (positions[a] + positions[b]) / 2])
-        attributes = np.concatenate([attributes, (attributes[a] + attributes[b]) / 2])
-        faces, parents = _split_faces(faces, new[edge_of.reshape(-1, 3)], parents)
-    return positions, attributes, faces, parents
-
-
-def _split_faces(
-    faces: NDArray[np.int64], middles: NDArray[np.int64], parents: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Faces cut at the middles (F, 3) of their edges 01, 12, 20 (-1 = whole): into 1, 2, 3 or 4."""
-    number = (middles >= 0).sum(1)
-    parts, owners = [faces[number == 0]], [parents[number == 0]]
-
-    def turned(chosen: NDArray[np.bool_], first: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
-        order = (first[:, None] + np.arange(3)) % 3
-        f = np.take_along_axis(faces[chosen], order, 1)
-        m = np.take_along_axis(middles[chosen], order, 1)
-        return (*f.T, *m.T)
-
-    one = number == 1
-    a, b, c, ab, _, _ = turned(one, np.argmax(middles[one] >= 0, 1))
-    two = number == 2
-    d, e, f, de, ef, _ = turned(two, (np.argmax(middles[two] < 0, 1) + 1) % 3)
-    three = number == 3
-    g, h, i, gh, hi, ig = turned(three, np.zeros(three.sum(), np.int64))
-    for chosen, triangles in (
-        (one, ((a, ab, c), (ab, b, c))),
-        (two, ((de, e, ef), (d, de, ef), (d, ef, f))),
-        (three, ((g, gh, ig), (gh, h, hi), (ig, hi, i), (gh, hi, ig))),
-    ):
-        for triangle in triangles:
-            parts.append(np.stack(triangle, 1))
-            owners.append(parents[chosen])
-    return np.concatenate(parts), np.concatenate(owners)
-
-
-def _cutoff(material: Material) -> float:
-    """Alpha below which a sample of this material is left out; 0 where its alpha never falls below."""
-    if material.alpha_mode == "OPAQUE":
-        return 0.0
-    factor = material.base_color_factor_linear[3] if material.alpha_mode == "MASK" else 1.0
-    cutoff = material.alpha_cutoff if material.alpha_mode == "MASK" else 0.5
-    lowest = 1.0 if material.base_color_srgb is None else float(material.base_color_srgb[..., 3].min()) / 255
-    return 0.0 if lowest * factor >= cutoff else cutoff
-
-
-def _texel_buffer(
-    materials: tuple[Material, ...],
-) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """All materials' texels and mips in one buffer: texels, mip rows, first row and number of levels by material."""
-    emissive = any(max(m.emissive_factor_linear) > 0 for m in materials)
-    total = sum(np.prod(_texture_size(m)) for m in materials)
-    shrink = max(1.0, float(np.sqrt(total / MAX_TEXELS)))
-    levels: list[Floats] = []
-    first_rows, num_levels = [], []
-    for material in materials:
-        chain = _mips(_texels(material, emissive, shrink))
-        first_rows.append(len(levels))
-        num_levels.append(len(chain))
-        levels += chain
-    sizes = np.array([level.shape[:2] for level in levels], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes.prod(1))[:-1]])
-    texels = np.concatenate([level.reshape(-1, level.shape[2]) for level in levels])
-    return texels, np.column_stack([offsets, sizes]), np.array(first_rows, np.int64), np.array(num_levels, np.int64)
-
-
-def _texture_size(material: Material) -> tuple[int, int]:
-    """Height, width of the largest of the material's pictures that are read; (1, 1) without any."""
-    pictures = (material.base_color_srgb, material.metallic_roughness_linear, material.emissive_srgb)
-    sizes = [p.shape[:2] for p in pictures if p is not None]
-    return max(sizes, key=lambda s: s[0] * s[1]) if sizes else (1, 1)
-
-
-def _texels(material: Material, emissive: bool, shrink: float) -> Floats:
-    """(H, W, 6 or 9) linear texels of a material, factors included; larger than allowed, it is shrunk."""
-    h, w = _texture_size(material)
-    h, w = max(1, int(h / shrink)), max(1, int(w / shrink))
-    out = np.empty((h, w, 9 if emissive else 6), np.float32)
-    base = np.ones((1, 1, 4), np.float32)
-    if material.base_color_srgb is not None:
-        alpha = np.asarray(material.base_color_srgb[..., 3:] / 255, np.float32)
-        base = np.concatenate([_LINEAR_OF_BYTE[material.base_color_srgb[..., :3]], alpha], -1)
-    base = np.asarray(_resized(base, h, w) * np.array(material.base_color_factor_linear), np.float32)
-    out[..., :3], out[..., 5] = base[..., :3], base[..., 3]
-    out[..., 3], out[..., 4] = material.roughness, material.metallic
-    if material.metallic_roughness_linear is not None:
-        extra = _resized(np.asarray(material.metallic_roughness_linear / 255, np.float32), h, w)
-        out[..., 3:5] *= extra[..., 1:]
-    out[..., 3:5] = out[..., 3:5].clip(0, 1)
-    if emissive:
-        out[..., 6:] = np.array(material.emissive_factor_linear, np.float32)
-        if material.emissive_srgb is not None:
-            out[..., 6:] *= _resized(_LINEAR_OF_BYTE[material.emissive_srgb], h, w)
-    if material.alpha_mode == "BLEND":
-        out[..., 5] /= max(material.base_color_factor_linear[3], 1e-6)
-    return out
-
-
-def _resized(image: Floats, height: int, width: int) -> Floats:
-    """A linear picture on another grid: a constant is repeated, others go through Pillow's box filter a channel."""
-    if image.shape[:2] == (height, width):
-        return image
-    if image.shape[:2] == (1, 1):
-        return np.broadcast_to(image, (height, width, image.shape[2]))
-    from PIL import Image
-
-    larger = height > image.shape[0] or width > image.shape[1]
-    how = Image.Resampling.BILINEAR if larger else Image.Resampling.BOX
-    channels = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
-    return np.stack([np.asarray(c.resize((width, height), how)) for c in channels], -1)
-
-
-def _mips(image: Floats) -> list[Floats]:
-    """The picture and its halvings by box average, down to MIN_MIP_SIZE on the shorter side."""
-    chain = [image]
-    while min(chain[-1].shape[:2]) >= 2 * MIN_MIP_SIZE:
-        last = chain[-1]
-        even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
-        chain.append(
-            np.asarray((even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4, np.float32)
-        )
-    return chain

@@ -11,7 +11,8 @@ from render_solids import WHITE, box_mesh, front_camera, joined_meshes, quad_ass
 from svdmv.core import Asset, Camera, ConfigError, DataError, Material, Mesh, Orbit
 from svdmv.render import render_views
 from svdmv.render._kernels import rasterise
-from svdmv.render.scene import scene_from_asset, split_long_edges
+from svdmv.render.scene import scene_from_asset
+from svdmv.render.split import split_long_edges
 
 
 def letter_f(plane: str) -> Asset:
@@ -130,8 +131,8 @@ def test_no_sample_falls_between_the_faces_of_a_sheet() -> None:
     ids, nearest = np.full((size, size), -1, np.int32), np.zeros((size, size), np.float32)
     zeros = np.zeros(len(faces), np.int64)
     rasterise(
-        screen, faces, zeros.astype(np.float32), np.zeros((n * n, 2), np.float32), np.ones((1, 6), np.float32),
-        np.array([[0, 1, 1]]), zeros, ids, nearest,
+        screen, faces, np.ones(len(faces), bool), zeros.astype(np.float32), np.zeros((n * n, 2), np.float32),
+        np.ones((1, 6), np.uint16), np.array([[0, 1, 1]]), zeros, np.zeros((0, 0), np.float32), ids, nearest,
     )  # fmt: skip
     assert (ids >= 0).all()
 

@@ -9,8 +9,9 @@ import pytest
 
 from svdmv.core import InputError
 from svdmv.render import light as light_module
-from svdmv.render.environment import environment_map, read_hdr, resampled
+from svdmv.render.environment import environment_map, resampled
 from svdmv.render.light import light_cells, light_from, prefiltered, reflectance_table
+from svdmv.render.light_files import hdr_bytes, read_exr, read_hdr
 
 HEAD = b"#?RADIANCE\n# made by hand\nFORMAT=32-bit_rle_rgbe\n\n"
 
@@ -78,6 +79,45 @@ def test_damaged_files_are_refused_in_words(tmp_path: Path, data: bytes) -> None
     with pytest.raises(InputError) as caught:
         read_hdr(tmp_path / "bad.hdr")
     assert "bad.hdr" in str(caught.value)
+
+
+def test_light_written_and_read_differs_by_less_than_half_a_percent(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    light = (rng.uniform(0.5, 1, (6, 12, 3)) * 10.0 ** rng.uniform(-3, 4, (6, 12, 1))).astype(np.float32)
+    light[0, 0] = 0
+    (tmp_path / "own.hdr").write_bytes(hdr_bytes(light))
+    np.testing.assert_allclose(read_hdr(tmp_path / "own.hdr"), light, rtol=0.005)
+
+
+@pytest.mark.parametrize("names", ["RGB", "Y"])
+def test_exr_light_comes_back_value_by_value(tmp_path: Path, names: str) -> None:
+    openexr = pytest.importorskip("OpenEXR")
+    light = np.random.default_rng(0).uniform(0, 9, (8, 16, len(names))).astype(np.float32)
+    light[1, 2] = -0.25  # what a sharpening filter leaves behind
+    planes = {name: light[..., k].copy() for k, name in enumerate(names)}
+    with openexr.File({"type": openexr.scanlineimage, "compression": openexr.ZIP_COMPRESSION}, planes) as file:
+        file.write(str(tmp_path / "light.exr"))
+    expected = np.broadcast_to(np.maximum(light, 0), (8, 16, 3))
+    np.testing.assert_array_equal(read_exr(tmp_path / "light.exr"), expected)
+    np.testing.assert_array_equal(environment_map(tmp_path / "light.exr"), expected)
+
+
+def test_damaged_exr_files_are_refused_in_words(tmp_path: Path) -> None:
+    openexr = pytest.importorskip("OpenEXR")
+    header = {"type": openexr.scanlineimage, "compression": openexr.ZIP_COMPRESSION}
+    for name, planes in (
+        ("depth.exr", {"Z": np.ones((4, 8), np.float32)}),
+        ("nan.exr", {c: np.full((4, 8), np.nan, np.float32) for c in "RGB"}),
+        ("whole.exr", {c: np.random.default_rng(1).uniform(size=(64, 128)).astype(np.float32) for c in "RGB"}),
+    ):
+        with openexr.File(dict(header), planes) as file:
+            file.write(str(tmp_path / name))
+    (tmp_path / "cut.exr").write_bytes((tmp_path / "whole.exr").read_bytes()[:20000])
+    (tmp_path / "text.exr").write_bytes(b"no picture at all, only words")
+    for name in ("depth.exr", "nan.exr", "cut.exr", "text.exr", "none.exr"):
+        with pytest.raises(InputError) as caught:
+            read_exr(tmp_path / name)
+        assert name in str(caught.value)
 
 
 def test_unknown_lights_are_refused(tmp_path: Path) -> None:

@@ -132,24 +132,29 @@ def test_mask_cuts_out_and_opaque_does_not() -> None:
     alpha = np.full((32, 32), 255, np.uint8)
     alpha[:, :16] = 60
     camera = front_camera(40, 1.2)
-    for mode, left in (("OPAQUE", True), ("MASK", False), ("BLEND", False)):
+    for mode, left in (("OPAQUE", 255), ("MASK", 0), ("BLEND", 60)):
         views = render_views(quad_asset(textured(rgb, alpha, alpha_mode=mode)), [camera], shading="unlit")
         assert views.alphas is not None
         assert views.depths is not None
-        assert (views.alphas[0, 20, 8] > 0) == left
-        assert bool(np.isfinite(views.depths[0, 20, 8])) == left
+        assert views.alphas[0, 20, 8] == left
+        assert bool(np.isfinite(views.depths[0, 20, 8])) == (left == 255)
         assert views.alphas[0, 20, 30] == 255
     low = render_views(quad_asset(textured(rgb, alpha, alpha_mode="MASK", alpha_cutoff=0.2)), [camera]).alphas
     assert low is not None
     assert low[0, 20, 8] == 255
 
 
-def test_glass_by_factor_alone_stays_visible() -> None:
-    """BLEND with a factor below one and no texture is drawn, not dropped (mixing is not offered yet)."""
+def test_glass_shows_its_share_and_counts_as_a_surface() -> None:
+    """BLEND with a factor of 0.2 and no texture covers a fifth; depth and mask still find it."""
     glass = Material(base_color_factor_linear=(0.4, 0.7, 0.9, 0.2), alpha_mode="BLEND")
-    alphas = render_views(quad_asset(glass), [front_camera(16, 1.0)], shading="unlit").alphas
-    assert alphas is not None
-    assert alphas[0, 8, 8] == 255
+    views = render_views(quad_asset(glass), [front_camera(16, 1.0)], shading="unlit", with_surface=True)
+    assert views.alphas is not None
+    assert views.depths is not None
+    assert views.masks is not None
+    assert views.alphas[0, 8, 8] == 51
+    np.testing.assert_allclose(linear_from_srgb(views.images[0, 8, 8] / 255), [0.4, 0.7, 0.9], atol=0.004)
+    assert views.depths[0, 8, 8] == pytest.approx(1.0)
+    assert views.masks[0, 8, 8]
 
 
 def test_colour_does_not_darken_at_the_rim() -> None:
@@ -217,8 +222,8 @@ def test_roughness_and_metal_textures_are_read_from_green_and_blue() -> None:
     extra[..., 0], extra[..., 1], extra[..., 2] = 9, 51, 204
     material = textured(rgb, metallic_roughness_linear=extra, metallic=0.5, roughness=1.0)
     scene = scene_from_asset(quad_asset(material))
-    np.testing.assert_allclose(scene.texels[:, 3], 0.2, atol=1e-3)
-    np.testing.assert_allclose(scene.texels[:, 4], 0.4, atol=1e-3)
+    np.testing.assert_allclose(scene.texels.values[:, 3] / 65535, 0.2, atol=1e-3)
+    np.testing.assert_allclose(scene.texels.values[:, 4] / 65535, 0.4, atol=1e-3)
 
 
 def test_mips_keep_the_mean_of_linear_light() -> None:
