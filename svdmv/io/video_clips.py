@@ -1,0 +1,184 @@
+"""What a video holds, frames of it at chosen places, and pieces cut out without coding them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.core import DataError, InputError, require
+from svdmv.io.atomic import input_error_from_os_error, whole_file
+
+
+@dataclass(frozen=True, eq=False)
+class VideoIndex:
+    """times_s: (N,) float64 when each frame is shown, rising, the first at 0; keyframes: (K,) int64 frames from which
+    decoding can begin, the first 0; fps: frames a second; width, height in pixels as stored."""
+
+    path: Path
+    times_s: NDArray[np.float64]
+    keyframes: NDArray[np.int64]
+    fps: float
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+def video_index(path: Path | str) -> VideoIndex:
+    """Read times and key frames of a video's packets; nothing is decoded.
+
+    Raises InputError: the file is absent, or not a video.
+    """
+    path = Path(path)
+    av = require("av", None, "reading video")
+    if not path.is_file():
+        raise InputError("The video is not there", where=path, expected="the path of a video file")
+    try:
+        with av.open(str(path)) as box:
+            if not box.streams.video:
+                raise _unreadable(path, "no video stream")
+            stream = box.streams.video[0]
+            shown = [
+                (float(packet.pts * stream.time_base), bool(packet.is_keyframe))
+                for packet in box.demux(stream)
+                if packet.pts is not None and packet.size and not packet.is_discard
+            ]
+            size = stream.codec_context.width, stream.codec_context.height
+            rate = stream.average_rate or stream.guessed_rate
+    except av.FFmpegError as error:
+        raise _unreadable(path, error) from error
+    except OSError as error:
+        raise input_error_from_os_error(error, path) from error
+    if not shown or not min(size):
+        raise _unreadable(path, f"{len(shown)} frames of {size[0]}x{size[1]} px")
+    shown.sort()
+    times = np.array([t for t, _ in shown])
+    keys = np.array([n for n, (_, key) in enumerate(shown) if key], np.int64)
+    span = float(times[-1] - times[0])
+    fps = float(rate) if rate else (len(times) - 1) / span if span > 0 else 1.0
+    return VideoIndex(path, times - times[0], keys if len(keys) else np.zeros(1, np.int64), fps, *size)
+
+
+def each_frame(path: Path | str, *, short_side_px: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Every frame in the order of showing, (H, W, 3) uint8 sRGB, upright; made smaller when `short_side_px` is given.
+
+    Raises InputError: the video is absent or damaged.
+    """
+    path = Path(path)
+    av = require("av", None, "reading video")
+    try:
+        with av.open(str(path)) as box:
+            stream = box.streams.video[0]
+            stream.thread_type = "SLICE"
+            for frame in box.decode(stream):
+                yield _pixels(frame, short_side_px)
+    except av.FFmpegError as error:
+        raise _unreadable(path, error) from error
+    except (OSError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+def frames_at(index: VideoIndex, numbers: Sequence[int], *, short_side_px: int | None = None) -> NDArray[np.uint8]:
+    """(N, H, W, 3) uint8 of chosen frames, in the order asked for; decoding begins at the key frame before the first.
+
+    Raises DataError: a number the video does not have. InputError: the video ends before it says.
+    """
+    wanted = [int(n) for n in numbers]
+    if not wanted or min(wanted) < 0 or max(wanted) >= len(index):
+        raise DataError(
+            "The video does not have these frames",
+            where=index.path,
+            seen=f"{min(wanted, default=0)} .. {max(wanted, default=0)}",
+            expected=f"0 .. {len(index) - 1}",
+        )
+    av = require("av", None, "reading video")
+    start = int(index.keyframes[np.searchsorted(index.keyframes, min(wanted), side="right") - 1])
+    step = 0.5 / index.fps
+    places = {round(float(index.times_s[n]) / step): n for n in set(wanted)}
+    found: dict[int, NDArray[np.uint8]] = {}
+    try:
+        with av.open(str(index.path)) as box:
+            stream = box.streams.video[0]
+            stream.thread_type = "SLICE"
+            first = stream.start_time or 0
+            if start:
+                box.seek(first + int(index.times_s[start] / stream.time_base), stream=stream, backward=True)
+            for frame in box.decode(stream):
+                time = float((frame.pts - first) * stream.time_base)
+                number = places.get(round(time / step))
+                if number is not None and abs(float(index.times_s[number]) - time) < step:
+                    found[number] = _pixels(frame, short_side_px)
+                if len(found) == len(places):
+                    break
+    except av.FFmpegError as error:
+        raise _unreadable(index.path, error) from error
+    if len(found) < len(places):
+        raise _unreadable(index.path, f"{len(places) - len(found)} of {len(places)} frames do not decode")
+    return np.stack([found[n] for n in wanted])
+
+
+def copy_clip(index: VideoIndex, start: int, stop: int, path: Path | str) -> int:
+    """Write frames start .. stop - 1 as a video of its own, every byte of the coded pictures kept; whole or not at all.
+
+    `start` must be a key frame, so that no frame is lost or coded anew. Returns how many frames were written.
+    Raises DataError: it is not one, or the span is empty.
+    """
+    if start not in index.keyframes or not start < stop <= len(index):
+        raise DataError(
+            "A clip must begin at a key frame",
+            where=index.path,
+            seen=f"frames {start} .. {stop}",
+            expected=f"one of {index.keyframes[:8].tolist()}{' ...' if len(index.keyframes) > 8 else ''}",
+        )
+    av = require("av", None, "writing video")
+    suffix = Path(path).suffix.lower()
+    low = index.times_s[start] - 0.25 / index.fps
+    high = index.times_s[stop] - 0.25 / index.fps if stop < len(index) else np.inf
+    count = 0
+    with av.open(str(index.path)) as box, whole_file(path) as temporary:
+        stream = box.streams.video[0]
+        kind = "mp4" if suffix in (".mp4", ".m4v", ".mov") else "matroska"
+        with av.open(str(temporary), "w", kind) as out:
+            copied = out.add_stream_from_template(stream)
+            first = stream.start_time or 0
+            shift: int | None = None
+            for packet in box.demux(stream):
+                if packet.pts is None or not packet.size:
+                    continue
+                time = float((packet.pts - first) * stream.time_base)
+                if not low <= time < high:
+                    continue
+                shift = packet.pts if shift is None else shift
+                packet.pts -= shift
+                packet.dts = None if packet.dts is None else packet.dts - shift
+                packet.stream = copied
+                out.mux(packet)
+                count += 1
+    return count
+
+
+def _pixels(frame: Any, short_side_px: int | None) -> NDArray[np.uint8]:
+    if short_side_px is not None and min(frame.width, frame.height) > short_side_px:
+        scale = short_side_px / min(frame.width, frame.height)
+        size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+        frame_rgb = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
+    else:
+        frame_rgb = frame
+    pixels: NDArray[np.uint8] = frame_rgb.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90)))
+
+
+def _unreadable(path: Path, seen: object) -> InputError:
+    return InputError(
+        "The file is not a video that can be read",
+        where=path,
+        seen=seen,
+        expected="a complete video file",
+        next_step="convert it, for example: ffmpeg -i IN OUT.mp4",
+    )
