@@ -57,7 +57,7 @@ class OrbitLoader:
     Attributes:
         folder: the data set.
         shuffle: False gives the order of the shards. seed: of the order, the starts and the backgrounds.
-        shuffle_shards: samples are mixed among so many shards at a time: more is better mixed, fewer reads more locally.
+        shuffle_shards: samples are mixed among so many shards at a time: many mix better, few read more locally.
         reader, num_readers: this reader takes every num_readers-th sample. Give rank and world size; `torch_dataset`
             splits further over the workers of a DataLoader.
         num_views: views of a sample, 0 = all; they are evenly spaced from a start that is drawn for each sample and

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ class Plan:
         """Objects of a shard, in order."""
         return self.items[number * self.objects_per_shard : (number + 1) * self.objects_per_shard]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of all that decides the bytes and the manifest."""
         told = self.as_json()

@@ -69,7 +69,7 @@ def rendered_object(item: ObjectSource, rule: OrbitRule, rejects: RejectRules, s
                 "source": item.source,
                 "source_sha256": digest,
             }
-            block, row = _sample(facts, rgba, rule)
+            block, row = sample_blocks(facts, rgba, rule)
             rows.append({**row, "offset": sum(map(len, blocks))})
             blocks.append(block)
     except MemoryError:
@@ -124,6 +124,29 @@ def picture_bytes(rgba: NDArray[np.uint8], codec: str) -> bytes:
     options: dict[str, Any] = {"quality": 95, "method": 4} if codec == "webp" else {"compress_level": 6}
     Image.fromarray(rgba).save(out, codec.upper(), **options)
     return out.getvalue()
+
+
+def sample_blocks(facts: dict[str, Any], rgba: NDArray[np.uint8], rule: OrbitRule) -> tuple[bytes, dict[str, Any]]:
+    """Tar blocks of one orbit and its row for the manifest.
+
+    facts: of the orbit, JSON values; they become KEY.json. rgba: its views (N, S, S, 4) uint8.
+    """
+    key = sample_key(facts["uid"], facts["orbit"])
+    text = json.dumps({"format": SAMPLE_FORMAT, **facts}, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    members = [(f"{key}.json", text.encode())]
+    members += [(f"{key}.{n:03d}.{rule.codec}", picture_bytes(view, rule.codec)) for n, view in enumerate(rgba)]
+    block = tar_blocks(members)
+    shown = ("uid", "orbit", "light", "light_yaw_deg", "object_yaw_deg", "exposure_stops", "radius")
+    row = {
+        "key": key,
+        **{name: facts[name] for name in shown},
+        "elevation_deg": facts["elevations_deg"][0],
+        "coverage": [min(facts["coverage"]), max(facts["coverage"])],
+        "length": len(block),
+        "crc32": zlib.crc32(block),
+        "sha256": hashlib.sha256(block).hexdigest(),
+    }
+    return block, row
 
 
 def tar_blocks(members: Sequence[tuple[str, bytes]]) -> bytes:
@@ -191,26 +214,6 @@ def _rendered_orbit(
         "shading": rule.shading,
         "coverage": [round(float(c), 4) for c in coverage],
     }, rgba
-
-
-def _sample(facts: dict[str, Any], rgba: NDArray[np.uint8], rule: OrbitRule) -> tuple[bytes, dict[str, Any]]:
-    """Tar blocks of one orbit and its row for the manifest."""
-    key = sample_key(facts["uid"], facts["orbit"])
-    text = json.dumps({"format": SAMPLE_FORMAT, **facts}, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    members = [(f"{key}.json", text.encode())]
-    members += [(f"{key}.{n:03d}.{rule.codec}", picture_bytes(view, rule.codec)) for n, view in enumerate(rgba)]
-    block = tar_blocks(members)
-    shown = ("uid", "orbit", "light", "light_yaw_deg", "object_yaw_deg", "exposure_stops", "radius")
-    row = {
-        "key": key,
-        **{name: facts[name] for name in shown},
-        "elevation_deg": facts["elevations_deg"][0],
-        "coverage": [min(facts["coverage"]), max(facts["coverage"])],
-        "length": len(block),
-        "crc32": zlib.crc32(block),
-        "sha256": hashlib.sha256(block).hexdigest(),
-    }
-    return block, row
 
 
 def _failure(error: Exception, digest: str) -> ObjectResult:
