@@ -1,0 +1,30 @@
+"""svdmv data curate: videos to scored clips, kept frames, a report and a preference page."""
+
+from __future__ import annotations
+
+import sys
+
+from svdmv.cli.progress import progress_bar
+from svdmv.core.errors import EXIT_OK, EXIT_PARTIAL
+
+
+def curate(overrides: list[str]) -> int:
+    """svdmv data curate: exit 0, or 4 when a video could not be read; each is named."""
+    from svdmv.dataset.curate import curate as curated
+    from svdmv.dataset.curate import curate_settings
+    from svdmv.dataset.curate_filters import counts_by_reason
+
+    settings = curate_settings(overrides)
+    with progress_bar(quiet=False, title="curate") as report:
+        made = curated(settings, report)
+    lines = [f"{row.id}: {row.error}" for row in made.rows if row.error]
+    lines += [f"{made.out}: {len(made.rows)} clips"]
+    lines += [f"  {made.count(status):>7}  {status}" for status in ("kept", "dropped", "failed")]
+    lines += [f"  {count:>7}  dropped for {reason}" for reason, count in counts_by_reason(made.rows).items()]
+    if made.verdict is not None:
+        lines.append(
+            f"{made.verdict.votes} votes: the lowest {100 * made.verdict.share:g} % by {made.verdict.score} go"
+        )
+    lines.append(f"report: {made.out / 'report.html'}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return EXIT_PARTIAL if made.count("failed") else EXIT_OK
