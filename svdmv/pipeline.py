@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from svdmv.diffusion.model import SvdMv
 
 POOR_MATCH_DB = 15.0  # foreground PSNR below which the mesh does not show what the picture shows
+POOR_MATCH_IOU = 0.85  # overlap of silhouettes below which parts are missing or too many
 TURNTABLE_VIEWS, TURNTABLE_PX, TURNTABLE_FPS = 42, 256, 21
 ORBIT_PX, ORBIT_FPS = 256, 7
 MODES = ("new", "overwrite", "resume")
@@ -301,8 +302,9 @@ def notes_of_asset(asset: Asset) -> list[str]:
     if not match.get("ok", False):
         notes.insert(
             0,
-            f"the mesh does not match the picture: {match.get('foreground_psnr_db')} dB on the object from the "
-            f"input camera, expected {POOR_MATCH_DB:g} or more; look at the pictures before you use it",
+            f"the mesh does not match the picture: from the input camera {match.get('foreground_psnr_db')} dB on the "
+            f"object and a silhouette overlap of {match.get('iou')}, expected {POOR_MATCH_DB:g} dB and "
+            f"{POOR_MATCH_IOU:g} or more; look at the pictures before you use it",
         )
     return notes
 
@@ -343,8 +345,9 @@ def photo_consistency(asset: Asset, views: ViewSet) -> dict[str, Any]:
         "psnr_db": round(float(psnr), 2),
         "foreground_psnr_db": round(float(on_object), 2),
         "iou": round(iou, 4),
-        "ok": bool(on_object >= POOR_MATCH_DB),
+        "ok": bool(on_object >= POOR_MATCH_DB and iou >= POOR_MATCH_IOU),
         "expected_foreground_psnr_db": POOR_MATCH_DB,
+        "expected_iou": POOR_MATCH_IOU,
     }
 
 

@@ -31,8 +31,9 @@ class OrbitStore:
         """Memory-mapped; raises DataError when index and array disagree."""
         try:
             index = json.loads((folder / "index.json").read_text("utf-8"))
+            rows = index["orbits"]
             images = np.load(folder / "orbits.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 "The orbit store cannot be read",
                 where=folder,
@@ -40,7 +41,6 @@ class OrbitStore:
                 expected="orbits.npy and index.json",
                 next_step="scripts/train_mini",
             ) from error
-        rows = index["orbits"]
         if images.ndim != 5 or images.shape[-1] != 4 or images.dtype != np.uint8 or len(rows) != len(images):
             raise DataError(
                 "Index and pictures of the orbit store disagree",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from svdmv.core import CheckpointError, SvdmvError
+from svdmv.core import CheckpointError, ConfigError, SvdmvError
 from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.info import INFO_FILE, CheckpointInfo
 from svdmv.diffusion.model import SvdMv
@@ -242,7 +242,7 @@ def torch_dtype(name: str) -> Any:
 
     kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if name not in kinds:
-        raise CheckpointError(
+        raise ConfigError(
             "The number format is not known",
             where="--dtype",
             seen=name,

@@ -32,6 +32,14 @@ def resolved_device(name: str) -> str:
             expected="one of " + ", ".join(k for k, present in there.items() if present),
             next_step="--device auto; svdmv doctor shows what torch sees",
         )
+    if kind == "cuda" and ":" in name and name.split(":")[1] not in map(str, range(torch.cuda.device_count())):
+        raise DeviceError(
+            "The GPU is not on this machine",
+            where="--device",
+            seen=name,
+            expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}",
+            next_step="--device cuda",
+        )
     return name
 
 

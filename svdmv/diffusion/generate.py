@@ -238,15 +238,23 @@ def generate_views(
     ]
 
 
-def _view_set(
-    info: CheckpointInfo, values: NDArray[np.float32], framed: NDArray[np.uint8], sampling: Sampling, seed: int
-) -> ViewSet:
+def straight_from_decoded(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Straight colours (N, H, W, 3) and alpha (N, H, W) of decoded pictures (N, H, W, 3 or 4) over white, about [0, 1].
+
+    Without a fourth channel the alpha is found from the white background.
+    """
     rgb = np.ascontiguousarray(values[..., :3])
-    if info.image_channels == 4:
+    if values.shape[-1] == 4:
         alpha = np.clip((values[..., 3] - 0.02) / 0.96, 0, 1)  # decoded 0 and 1 are not exact
     else:
         alpha = alpha_from_white(rgb)
-    rgb = unmixed_from_white(rgb, alpha)
+    return unmixed_from_white(rgb, alpha), alpha
+
+
+def _view_set(
+    info: CheckpointInfo, values: NDArray[np.float32], framed: NDArray[np.uint8], sampling: Sampling, seed: int
+) -> ViewSet:
+    rgb, alpha = straight_from_decoded(values)
     values_true = framed.astype(np.float32) / np.float32(255)
     true, true_alpha = values_true[..., :3], values_true[..., 3]
     if info.calibrate_color:

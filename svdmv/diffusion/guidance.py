@@ -49,7 +49,7 @@ class Guidance:
             if parts[0] in ("linear", "triangle") and len(parts) == 3:
                 return cls("linear" if parts[0] == "linear" else "triangle", float(parts[1]), float(parts[2]))
         except ValueError:
-            pass
+            parts = []  # no numbers: told below
         raise ConfigError(
             "Guidance cannot be read",
             where="--guidance",

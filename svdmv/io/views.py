@@ -69,6 +69,14 @@ def load_views(folder: Path | str) -> ViewSet:
     folder = Path(folder)
     path = folder if folder.suffix == ".json" else folder / TRANSFORMS_NAME
     folder = path.parent
+    if folder.is_dir() and not path.exists():
+        raise InputError(
+            "The folder is no view folder",
+            where=folder,
+            seen=f"no {path.name} in it",
+            expected=f"{path.name} with the cameras, and the pictures that it names",
+            next_step="svdmv generate PICTURE -o FOLDER makes one",
+        )
     tree = _tree(path)
     notes: list[str] = []
     pictures: dict[str, NDArray[np.uint8]] = {}

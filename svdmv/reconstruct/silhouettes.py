@@ -85,7 +85,7 @@ def silhouettes_from_views(views: ViewSet, input_view: int | None) -> Silhouette
     if full:
         notes.append(f"views whose mask fills the whole picture left out: {_listed(full)}")
     if specks:
-        notes.append(f"{specks} specks and pinholes removed from the masks")
+        notes.append(f"{specks} speck{'s' * (specks > 1)} or pinhole{'s' * (specks > 1)} removed from the masks")
     cameras = tuple(views.cameras[i].resized(work_width, work_height) for i in used)
     trusted = np.array(used) == (-1 if input_view is None else input_view)
     return Silhouettes(tuple(used), np.stack(masks), np.stack(distances), cameras, 1 / factor, trusted, tuple(notes))

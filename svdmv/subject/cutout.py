@@ -92,7 +92,7 @@ def segment_by_alpha(rgba: NDArray[np.uint8], weights: Path | None = None) -> Se
         notes.append(f"the picture is nowhere more opaque than {densest / 255:.0%}; its alpha was scaled up")
     soft, _, removed = without_specks(soft, SPECK_OF_LARGEST)
     if removed:
-        notes.append(f"{removed} specks beside the subject removed")
+        notes.append(f"{removed} speck{'s' * (removed > 1)} beside the subject removed")
     return Segmentation(soft, "alpha", 0, tuple(notes))
 
 

@@ -17,6 +17,8 @@ from torch import Tensor
 from svdmv.dataset.orbits import OrbitStore, pixels_from_rgba
 from svdmv.diffusion.perceptual import LpipsAlex
 from svdmv.train.networks import temporal_blocks
+from svdmv.train.optimizers import new_optimizer
+from svdmv.train.parallel import ALONE, Team
 from svdmv.train.progress import Curve, StepClock
 from svdmv.train.state import Average, check_finite, load_state, save_state, step_generator
 
@@ -27,13 +29,14 @@ class AutoencoderTraining:
 
     num_steps: all steps; the last `temporal_steps` run on clips of `clip_views` neighbouring views and train the
     decoder's temporal layers too, before them the temporal layers are the identity and are skipped.
-    batch: pictures a step. Weights multiply the terms of the loss.
+    batch: pictures a step. optimizer: adamw or muon. Weights multiply the terms of the loss.
     """
 
     num_steps: int = 3000
     temporal_steps: int = 300
     clip_views: int = 4
     batch: int = 24
+    optimizer: str = "adamw"
     learning_rate: float = 8e-4
     warmup_steps: int = 50
     average_decay: float = 0.995
@@ -110,6 +113,7 @@ def train_autoencoder(
     minutes: float,
     device: str = "cpu",
     bf16: bool = True,
+    team: Team = ALONE,
     report: Callable[[int, int], None] | None = None,
 ) -> bool:
     """Train, or go on training, until done or `minutes` are spent; True when done.
@@ -119,7 +123,7 @@ def train_autoencoder(
     train, _ = store.split(0.03)
     vae.to(device).train()
     average = Average(vae, settings.average_decay)
-    optimizer = torch.optim.AdamW(vae.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
+    optimizer = new_optimizer(settings.optimizer, vae.parameters(), settings.learning_rate, 1e-3)
     step, path = 0, folder / "state.safetensors"
     if path.is_file():
         step, _ = load_state(path, vae, optimizer, average)
@@ -128,19 +132,22 @@ def train_autoencoder(
     curve, clock = Curve(folder / "curve.jsonl"), StepClock(minutes)
     if lpips is not None:
         lpips.to(device)
-    while step < settings.num_steps and not clock.spent():
+    stop = team.any(clock.spent())
+    while step < settings.num_steps and not stop:
         temporal = step >= first_temporal
         set_temporal(vae, temporal, kept)
         clip = settings.clip_views if temporal else 1
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, settings.num_steps, settings.warmup_steps, settings.learning_rate)
         pixels = picture_batch(store, train, settings.batch, clip, settings.seed, step).to(device)
+        rows = team.rows(len(pixels))
         noise = torch.randn(
             len(pixels),
             vae.config.latent_channels,
             *(s // 2 ** (len(vae.config.block_out_channels) - 1) for s in pixels.shape[-2:]),
             generator=step_generator(settings.seed, step),
-        ).to(device)
+        )[rows].to(device)
+        pixels = pixels[rows]
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
             posterior = vae.encode(pixels).latent_dist
             latents = posterior.mean + posterior.std * noise
@@ -150,6 +157,7 @@ def train_autoencoder(
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         loss = loss + settings.kl_weight * kl
         torch.autograd.backward(loss)
+        team.average_gradients(vae.parameters())
         norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), settings.grad_norm)
         check_finite((loss, norm), "autoencoder", step)
         optimizer.step()
@@ -160,7 +168,8 @@ def train_autoencoder(
         clock.tick()
         if report is not None:
             report(step, settings.num_steps)
-        if step % 500 == 0 or step == settings.num_steps or clock.spent():
+        stop = team.any(clock.spent())
+        if team.writes and (step % 500 == 0 or step == settings.num_steps or stop):
             set_temporal(vae, True, kept)
             save_state(path, vae, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})
             curve.flush()

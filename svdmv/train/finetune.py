@@ -22,6 +22,8 @@ from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, 
 from svdmv.diffusion.edm import loss_weight_from_sigma, sigmas_for_training, spread
 from svdmv.diffusion.model import SvdMv
 from svdmv.train.autoencoder import learning_rate_at
+from svdmv.train.optimizers import new_optimizer
+from svdmv.train.parallel import ALONE, Team
 from svdmv.train.progress import Curve, StepClock
 from svdmv.train.state import Average, check_finite, load_state, save_state, step_generator
 
@@ -31,11 +33,12 @@ class Finetuning:
     """Settings of the loop.
 
     p_mean, p_std: ln sigma ~ N(p_mean, p_std^2). noise_aug_log_mean, noise_aug_log_std: strength of the condition
-    noise, ln-normal (SVD: -3, 0.5). dropout: probability of the null condition, per clip.
+    noise, ln-normal (SVD: -3, 0.5). optimizer: adamw or muon. dropout: probability of the null condition, per clip.
     """
 
     num_steps: int = 4000
     batch: int = 8
+    optimizer: str = "adamw"
     learning_rate: float = 6e-4
     warmup_steps: int = 100
     average_decay: float = 0.998
@@ -85,21 +88,22 @@ def encode_orbits(
     model: SvdMv,
     store: OrbitStore,
     variants: NDArray[np.int8],
+    orbits: NDArray[np.int64],
     *,
     device: str = "cpu",
     report: Callable[[int, int], None] | None = None,
-) -> LatentOrbits:
-    """Latents of every orbit of the store in every variant (M, N, 4)."""
-    rounds, count = variants.shape[:2]
+) -> NDArray[np.float16]:
+    """(M, len(orbits), V, C, h, w): latents of the store's `orbits` in every variant (M, N, 4)."""
+    rounds, count = len(variants), len(orbits)
     out = np.empty((rounds, count, store.images.shape[1], *model.latent_shape), np.float16)
     for m in range(rounds):
-        for n in range(count):
+        for row, n in enumerate(orbits):
             pixels = torch.from_numpy(pixels_from_rgba(varied(np.asarray(store.images[n]), variants[m, n]))).to(device)
             with torch.autocast(torch.device(device).type, torch.bfloat16):
-                out[m, n] = model.vae.encode(pixels).latent_dist.mode().float().cpu().numpy()
+                out[m, row] = model.vae.encode(pixels).latent_dist.mode().float().cpu().numpy()
             if report is not None:
-                report(m * count + n + 1, rounds * count)
-    return LatentOrbits(out, variants)
+                report(m * count + row + 1, rounds * count)
+    return out
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,10 @@ class Batch:
     targets: Tensor
     inputs: Tensor
     elevations_deg: Tensor
+
+    def rows(self, rows: slice, device: str) -> Batch:
+        """Some of it, on a device."""
+        return Batch(self.targets[rows].to(device), self.inputs[rows].to(device), self.elevations_deg[rows].to(device))
 
 
 def orbit_batch(
@@ -133,15 +141,27 @@ def orbit_batch(
     )
 
 
-def edm_loss(model: SvdMv, batch: Batch, settings: Finetuning, generator: torch.Generator) -> Tensor:
-    """Mean over the batch of weight(sigma) * |D(x + sigma n; sigma) - x|^2; every draw comes from `generator`."""
-    count, device = len(batch.targets), batch.targets.device
+def edm_loss(
+    model: SvdMv,
+    batch: Batch,
+    settings: Finetuning,
+    generator: torch.Generator,
+    device: str = "cpu",
+    team: Team = ALONE,
+) -> Tensor:
+    """Mean over the team's rows of weight(sigma) * |D(x + sigma n; sigma) - x|^2.
+
+    Every draw is made for the whole batch and comes from `generator`.
+    """
+    count = len(batch.targets)
+    rows = team.rows(count)
     sigma = sigmas_for_training(count, settings.p_mean, settings.p_std, generator)
     strength = sigmas_for_training(count, settings.noise_aug_log_mean, settings.noise_aug_log_std, generator)
-    noise = torch.randn(batch.targets.shape, generator=generator).to(device)
-    pixel_noise = torch.randn(batch.inputs.shape, generator=generator).to(device)
+    noise = torch.randn(batch.targets.shape, generator=generator)[rows].to(device)
+    pixel_noise = torch.randn(batch.inputs.shape, generator=generator)[rows].to(device)
     drop = torch.rand(count, generator=generator) < settings.dropout
-    sigma, strength, drop = sigma.to(device), strength.to(device), drop.to(device)
+    sigma, strength, drop = sigma[rows].to(device), strength[rows].to(device), drop[rows].to(device)
+    batch = batch.rows(rows, device)
     with torch.no_grad():
         latents = condition_latents(model.vae, batch.inputs, strength, pixel_noise)
     tokens = image_tokens(model.image_encoder, batch.inputs, model.info.clip_size)
@@ -163,6 +183,7 @@ def finetune(
     device: str = "cpu",
     bf16: bool = True,
     train_image_encoder: bool = True,
+    team: Team = ALONE,
     report: Callable[[int, int], None] | None = None,
 ) -> bool:
     """Train, or go on, until done or `minutes` are spent; True when done. The averaged weights end up in `model`."""
@@ -173,22 +194,21 @@ def finetune(
     trained.to(device).train()
     model.vae.to(device).eval().requires_grad_(False)
     average = Average(trained, settings.average_decay)
-    optimizer = torch.optim.AdamW(
-        trained.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
-    )
+    optimizer = new_optimizer(settings.optimizer, trained.parameters(), settings.learning_rate, settings.weight_decay)
     step, path = 0, folder / "state.safetensors"
     if path.is_file():
         step, _ = load_state(path, trained, optimizer, average)
     curve, clock = Curve(folder / "curve.jsonl"), StepClock(minutes)
     scaling = float(model.vae.config.scaling_factor)
-    while step < settings.num_steps and not clock.spent():
+    stop = team.any(clock.spent())
+    while step < settings.num_steps and not stop:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, settings.num_steps, settings.warmup_steps, settings.learning_rate)
         batch = orbit_batch(store, latents, train, settings.batch, scaling, settings.seed, step)
-        batch = Batch(batch.targets.to(device), batch.inputs.to(device), batch.elevations_deg.to(device))
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16), attention_for(device):
-            loss = edm_loss(model, batch, settings, step_generator(settings.seed, step))
+            loss = edm_loss(model, batch, settings, step_generator(settings.seed, step), device, team)
             torch.autograd.backward(loss)
+        team.average_gradients(trained.parameters())
         norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), settings.grad_norm)
         check_finite((loss, norm), "finetuning", step)
         optimizer.step()
@@ -199,7 +219,8 @@ def finetune(
         clock.tick()
         if report is not None:
             report(step, settings.num_steps)
-        if step % settings.save_every == 0 or step == settings.num_steps or clock.spent():
+        stop = team.any(clock.spent())
+        if team.writes and (step % settings.save_every == 0 or step == settings.num_steps or stop):
             save_state(path, trained, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})
             curve.flush()
     average.copy_to(trained)

@@ -28,6 +28,7 @@ from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
 from svdmv.train.config import TrainConfig
 from svdmv.train.finetune import LatentOrbits, encode_orbits, finetune, variants_of
 from svdmv.train.networks import new_autoencoder, new_image_encoder, new_unet
+from svdmv.train.parallel import Team, team_from_environment
 
 Report = Callable[[str, int, int], None]
 TRAINED_ON = (
@@ -83,6 +84,7 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
     """Run the recipe for config.minutes; True when the checkpoint is written."""
     began, out = time.monotonic(), Path(config.out)
     device = resolved_device(config.device)
+    team = team_from_environment(device)
     if config.threads:
         torch.set_num_threads(config.threads)
 
@@ -93,13 +95,16 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
         return lambda done, total: report(stage, done, total) if report is not None else None
 
     store_folder = out / "store"
-    if not (store_folder / "index.json").is_file():
+    rendered = True
+    if team.writes and not (store_folder / "index.json").is_file():
         items = object_sources(config)
-        if not render_parts(
+        rendered = render_parts(
             items, config.rendering, store_folder, workers=config.workers, minutes=left(), report=say("render")
-        ):
-            return False
-        assemble(items, config.rendering, store_folder)
+        )
+        if rendered:
+            assemble(items, config.rendering, store_folder)
+    if team.any(not rendered):
+        return False
     store = OrbitStore.open(store_folder)
 
     vae = new_autoencoder(config.autoencoder_shape, config.recipe.network_seed)
@@ -112,11 +117,12 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
         lpips=lpips,
         minutes=left(),
         device=device,
+        team=team,
         report=say("autoencoder"),
     ):
         return False
     model = new_model(config, vae)
-    latents = _latents(model, store, config, out, device, say("encode"))
+    latents = _latents(model, store, config, out, device, team, say("encode"))
     if not finetune(
         model,
         store,
@@ -125,9 +131,12 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
         out / "finetuning",
         minutes=left(),
         device=device,
+        team=team,
         report=say("finetune"),
     ):
         return False
+    if not team.writes:
+        return True
     save_checkpoint(model, Path(config.checkpoint), overwrite=True)
     figures = measure_autoencoder(load_checkpoint(config.checkpoint).vae, store)
     write_json(out / "trained.json", {"autoencoder": figures, "orbits": len(store), "device": device})
@@ -177,13 +186,35 @@ def _lpips(config: TrainConfig) -> LpipsAlex | None:
 
 
 def _latents(
-    model: SvdMv, store: OrbitStore, config: TrainConfig, out: Path, device: str, report: Callable[[int, int], None]
+    model: SvdMv,
+    store: OrbitStore,
+    config: TrainConfig,
+    out: Path,
+    device: str,
+    team: Team,
+    report: Callable[[int, int], None],
 ) -> LatentOrbits:
-    path = out / "latents.npy"
+    """Latents of every orbit; every process of the team encodes its share, the first one joins them."""
+    path, part = out / "latents.npy", out / f"latents.part{team.rank}of{team.count}.npy"
     variants = variants_of(len(store), config.recipe.encode_rounds, config.recipe.encode_seed)
-    if not path.is_file():
+    if team.any(not path.is_file()):
         model.vae.to(device).eval()
-        made = encode_orbits(model, store, variants, device=device, report=report)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.save(file, made.latents)
+        mine = np.arange(team.rank, len(store), team.count)
+        if not part.is_file():
+            made = encode_orbits(model, store, variants, mine, device=device, report=report)
+            with whole_file(part) as temporary, temporary.open("wb") as file:
+                np.save(file, made)
+        team.wait()
+        if team.writes:
+            parts = [
+                np.load(out / f"latents.part{r}of{team.count}.npy", mmap_mode="r", allow_pickle=False)
+                for r in range(team.count)
+            ]
+            joined = np.empty((len(variants), len(store), *parts[0].shape[2:]), np.float16)
+            for rank, rows in enumerate(parts):
+                joined[:, rank :: team.count] = rows
+            with whole_file(path) as temporary, temporary.open("wb") as file:
+                np.save(file, joined)
+        team.wait()
+        part.unlink(missing_ok=True)
     return LatentOrbits(np.load(path, mmap_mode="r", allow_pickle=False), variants)

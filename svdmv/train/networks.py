@@ -21,9 +21,13 @@ class AutoencoderShape:
 
 @dataclass(frozen=True)
 class UNetShape:
-    """UNetSpatioTemporalConditionModel: channels a level, attention heads of 32 channels."""
+    """UNetSpatioTemporalConditionModel: channels a level, attention heads of 32 channels.
+
+    attention: which levels have transformers; empty: all but the last, as in Stable Video Diffusion.
+    """
 
     channels: tuple[int, ...] = (128, 192, 256)
+    attention: tuple[bool, ...] = ()
     layers: int = 1
     head_channels: int = 32
     id_width: int = 64
@@ -64,7 +68,30 @@ def new_autoencoder(shape: AutoencoderShape, seed: int) -> Any:
         torch.nn.init.zeros_(block.conv2.bias)
     torch.nn.init.dirac_(vae.decoder.time_conv_out.weight)
     torch.nn.init.zeros_(vae.decoder.time_conv_out.bias)
+    _let_means_through(vae)
     return vae
+
+
+def _let_means_through(vae: Any) -> None:
+    """Start every group normalisation near the identity: biases of +1 and -1 take turns over channels, and the
+    normalisation takes them back.
+
+    The networks of Stable Video Diffusion normalise in 32 groups. A narrow network has one or two channels a group, so
+    the mean of a picture, its colour, is divided away. With the biases a group has a spread of its own.
+    """
+
+    def turns(count: int) -> torch.Tensor:
+        return torch.tensor([1.0, -1.0]).repeat(count // 2)
+
+    for name, module in vae.named_modules():
+        if "temporal" in name:
+            continue
+        if isinstance(module, torch.nn.GroupNorm) and module.num_channels >= 2 * module.num_groups:
+            module.bias.data = -turns(module.num_channels)
+        starts_stream = ("conv_in", "conv1", "conv_shortcut", "conv")
+        if isinstance(module, torch.nn.Conv2d) and name.rsplit(".", 1)[-1] in starts_stream:
+            assert module.bias is not None
+            module.bias.data = turns(module.out_channels)
 
 
 def temporal_blocks(vae: Any) -> list[Any]:
@@ -76,7 +103,7 @@ def new_unet(shape: UNetShape, latent_channels: int, latent_size: int, num_views
     """A freshly initialised UNetSpatioTemporalConditionModel."""
     from diffusers import UNetSpatioTemporalConditionModel
 
-    levels = len(shape.channels)
+    attention = shape.attention or (True,) * (len(shape.channels) - 1) + (False,)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return UNetSpatioTemporalConditionModel(
@@ -86,8 +113,8 @@ def new_unet(shape: UNetShape, latent_channels: int, latent_size: int, num_views
             block_out_channels=shape.channels,
             layers_per_block=shape.layers,
             num_frames=num_views,
-            down_block_types=("CrossAttnDownBlockSpatioTemporal",) * (levels - 1) + ("DownBlockSpatioTemporal",),
-            up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
+            down_block_types=tuple(f"{'CrossAttn' if a else ''}DownBlockSpatioTemporal" for a in attention),
+            up_block_types=tuple(f"{'CrossAttn' if a else ''}UpBlockSpatioTemporal" for a in reversed(attention)),
             addition_time_embed_dim=shape.id_width,
             projection_class_embeddings_input_dim=shape.id_width * shape.num_ids,
             cross_attention_dim=shape.token_width,
