@@ -89,9 +89,8 @@ def write_report(
         body += [_clip(row, strip) for row in shown]
     body.append(f"<h2>Not readable: {len(parts['failed'])}</h2>")
     for row in parts["failed"]:
-        body.append(
-            f"<div class=clip><span class=id>{html.escape(row.id)}</span><div class=why>{html.escape(row.error)}</div></div>"
-        )
+        name, why = html.escape(row.id), html.escape(row.error)
+        body.append(f"<div class=clip><span class=id>{name}</span><div class=why>{why}</div></div>")
     write_text(path, _page("Curation", "".join(body)))
 
 
@@ -205,8 +204,9 @@ def write_preference_page(path: Path, score: str, pairs: Sequence[Pair], strip: 
         'backspace to go back. <b id="count"></b></p><div class="sides" id="sides">'
         f'<div class="side"><div class="film" id="left" {film} aria-label="left clip"></div></div>'
         f'<div class="side"><div class="film" id="right" {film} aria-label="right clip"></div></div></div>'
-        '<p id="end" hidden>That was the last one.</p><p><button id="equal">Equal</button><button id="back">Back</button>'
-        '<button id="save">Save votes.json</button></p><p><small>Then: svdmv data curate votes=votes.json ...</small></p>'
+        '<p id="end" hidden>That was the last one.</p><p><button id="equal">Equal</button>'
+        '<button id="back">Back</button><button id="save">Save votes.json</button></p>'
+        "<p><small>Then: svdmv data curate votes=votes.json ...</small></p>"
         f'<script type="application/json" id="data">{text}</script><script>{_SCRIPT}</script>'
     )
     write_text(path, _page("Preferences", body))

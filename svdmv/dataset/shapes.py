@@ -112,7 +112,7 @@ def shape_from_seed(seed: int, kind: str | None = None, *, version: int = 1) -> 
         return _assembled(parts, provenance)
     from svdmv.dataset.procedural.catalogue import dressed, made_of
 
-    return _assembled(dressed(rng, made_of(kinds[name][0], rng)), {**provenance, "version": version})
+    return _assembled(dressed(rng, made_of(kinds[name][0], rng), name), {**provenance, "version": version})
 
 
 def _drawn(rng: np.random.Generator, kinds: dict[str, tuple[str, float]]) -> str:

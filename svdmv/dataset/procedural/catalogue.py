@@ -73,6 +73,10 @@ KINDS_2: dict[str, tuple[str, float]] = {
     "bust": ("nature:bust", 2.0),
     "island": ("nature:island", 1.2),
 }
+GROWN = frozenset(  # eaten, grown, of flesh: no worn metal, no decals
+    "plant sweet fruit mushroom cake doughnut burger cheese pizza melon loaf sundae rock tree cactus shell island".split()
+)
+PLUSH = frozenset("beast bird fish figure teddy snowman dinosaur bust shoe sofa bed bag".split())  # cloth and skin
 DRESSED_AGAIN = 0.55  # weight of a kind of the first generator beside those of the second
 PLAIN_SIZE = 64  # pictures up to this many pixels a side are eyes and the like: left as they are
 
@@ -84,22 +88,23 @@ def made_of(function: str, rng: Rng) -> list[Part]:
     return parts
 
 
-def dressed(rng: Rng, parts: list[Part]) -> list[Part]:
-    """Parts in other proportions, with finishes of their own and up to three decals."""
+def dressed(rng: Rng, parts: list[Part], kind: str) -> list[Part]:
+    """Parts in other proportions, with finishes of their own and up to three decals, as far as they suit the kind."""
     if dice(rng, 0.7):
         parts = warped(parts, rng)
     done: list[tuple[Paint, Paint]] = []
-    share = rng.uniform(0.2, 0.9)
+    share = 0.0 if kind in GROWN else rng.uniform(0.2, 0.9)
+    soft = kind in PLUSH
     for number, part in enumerate(parts):
         assert part.paint is not None
         again = next((new for old, new in done if old is part.paint), None)
         if again is None:
             small = part.paint.picture is not None and max(part.paint.picture.shape[:2]) <= PLAIN_SIZE
-            again = part.paint if small else finished(part.paint, rng, share)
+            again = part.paint if small else finished(part.paint, rng, share, soft=soft)
             done.append((part.paint, again))
         parts[number] = part.painted(again)
     stuck: list[Part] = []
-    if dice(rng, 0.35):
+    if kind not in GROWN | PLUSH and dice(rng, 0.35):
         colors = palette(rng)
         for azimuth in (0.0, rng.uniform(-50, 50), rng.uniform(90, 270))[: int(rng.integers(1, 4))]:
             stuck += sticker(rng, parts, colors, float(azimuth))

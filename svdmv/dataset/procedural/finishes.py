@@ -163,12 +163,12 @@ _HARD = [grained, glazed, pearly, worn, stony, grained]
 _METAL = [brushed, worn, hammered]
 
 
-def finished(paint: Paint, rng: Rng, share: float = 0.6) -> Paint:
-    """A paint turned into a finish that suits it, with probability `share`; else as it is."""
+def finished(paint: Paint, rng: Rng, share: float = 0.6, *, soft: bool = False) -> Paint:
+    """A paint turned into a finish that suits it (of cloth and skin where `soft`), with probability `share`."""
     drawn, which = rng.uniform(), rng.uniform()
     if drawn > share or isinstance(paint, Finish):
         return paint
-    table = _METAL if paint.metallic > 0.5 else _SOFT if paint.roughness > 0.84 else _HARD
+    table = _METAL if paint.metallic > 0.5 else _SOFT if soft or paint.roughness > 0.84 else _HARD
     return table[int(which * len(table))](paint, rng)
 
 

@@ -342,17 +342,23 @@ def sundae(rng: Rng) -> list[Part]:
     parts = [lathe(glass, 44, smooth=1).painted(flat(pick(rng, [hexed("d8e8f0"), colors[0]]), None, 0.12))]
     y = 0.3 + h
     tones = [hexed(c) for c in ("f8ecc8", "6a3c20", "f4a0b0", "a8d8a0", "f8d060")]
-    for k in range(int(rng.integers(2, 5))):
+    scoops = int(rng.integers(2, 5))
+    peak = 0.24 if scoops == 4 else 0.0
+    for k in range(scoops):
         place = [(0.14, 0, 0.08), (-0.15, 0, 0.02), (0.02, 0.02, -0.16), (0, 0.24, 0)][k]
         scoop = raised(superquadric(0.2, 0.19, 0.2, segments=48, rings=28), bumps(lumps(rng, 0.1), 0.018))
         parts.append(scoop.moved(place[0], y + place[1], place[2]).painted(flat(pick(rng, tones), None, 0.7)))
     sauce = superquadric(0.17, 0.05, 0.17, segments=40, rings=16)
     parts.append(
         raised(sauce, bumps(lumps(rng, 0.15), 0.05))
-        .moved(0, y + 0.36, 0)
+        .moved(0.0 if peak else 0.12, y + 0.14 + peak, 0.0 if peak else 0.08)
         .painted(flat(pick(rng, [CHOCOLATE, hexed("c82030")]), None, 0.2))
     )
-    parts.append(ball(0.06, 16, 10).moved(0.02, y + 0.44, 0.02).painted(flat(hexed("c01828"), None, 0.2)))
+    parts.append(
+        ball(0.06, 16, 10)
+        .moved(0.02 if peak else 0.13, y + 0.22 + peak, 0.02 if peak else 0.08)
+        .painted(flat(hexed("c01828"), None, 0.2))
+    )
     straw = Canvas(WHITE, 48, 48)
     straw.add(straw.stripes(8, 0.5, "spiral"), colors[1])
     if dice(rng, 0.6):
