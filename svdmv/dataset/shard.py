@@ -179,7 +179,8 @@ def _rendered_orbit(
     if not rule.radius:
         posed = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg))
         used = posed.vertices[np.unique(posed.faces)]
-        orbit = replace(orbit, radius=fitting_radius(used, orbit, rule.fill))
+        fill = min(rule.fill, 1 - 4 / rule.size)  # the pixel filter reaches 1.5 pixels beyond the outline
+        orbit = replace(orbit, radius=fitting_radius(used, orbit, fill))
     turned = Orbit(orbit.azimuths_deg + draw.light_yaw_deg, orbit.elevations_deg, orbit.radius, orbit.fov_y_deg)
     mesh = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg + draw.light_yaw_deg))
     views = render_views(

@@ -1,4 +1,4 @@
-"""What is drawn for an orbit: from (uid, orbit, seed) alone, within its bounds; distances that fit; turns and exposure."""
+"""What is drawn for an orbit: from (uid, orbit, seed) alone, within bounds; distances that fit; turns and exposure."""
 
 from __future__ import annotations
 
