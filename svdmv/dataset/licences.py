@@ -49,7 +49,7 @@ def spdx_from_text(text: str | None) -> str:
         return UNKNOWN
     if low in _OBJAVERSE or low in _SOFTWARE:
         return _OBJAVERSE.get(low) or _SOFTWARE[low]
-    if re.search(r";|,| or |\bsee\b|/(?!licenses/|publicdomain/|\d)", re.sub(r"https?://[\w.]+", "", low)):
+    if not low.startswith("http") and re.search(r";|,| or |\bsee\b|/", low):
         return plain
     if re.search(r"\bcc[- ]?0\b|public domain dedication|publicdomain/zero", low):
         return "CC0-1.0"

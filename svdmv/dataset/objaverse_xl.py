@@ -16,7 +16,7 @@ from typing import Any
 from svdmv.core import InputError, require
 from svdmv.dataset.downloads import DownloadLedger, Patience
 from svdmv.dataset.folders import MODEL_SUFFIXES, id_from_path
-from svdmv.dataset.licences import FREE, checked_licences, licence_allowed, spdx_from_text, write_attributions
+from svdmv.dataset.licences import FREE, UNKNOWN, checked_licences, licence_allowed, spdx_from_text, write_attributions
 from svdmv.dataset.objaverse import ATTRIBUTION, HUB, LEDGER, sources_from_objaverse
 from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.splits import OBJECT_SHARES, split_of
@@ -77,7 +77,7 @@ def sources_from_objaverse_xl(
     kept: list[Any] = []
     refused: list[dict[str, Any]] = []
     for _, row in frame.sort_values("fileIdentifier").iterrows():
-        address, licence = str(row["fileIdentifier"]), spdx_from_text(row["license"])
+        address, licence = str(row["fileIdentifier"]), _licence(row)
         if split is not None and split_of(address, shares) != split:
             continue
         if not licence_allowed(licence, allowed):
@@ -131,6 +131,11 @@ def _table(package: Any, root: Path, table: str, download: bool) -> Any:
     return frame
 
 
+def _licence(row: Any) -> str:
+    """The row's licence; tables hold NaN where there is none."""
+    return spdx_from_text(row["license"]) if isinstance(row["license"], str) else UNKNOWN
+
+
 def _place(root: Path, address: str) -> Path:
     """Where the package puts https://github.com/OWNER/NAME/blob/COMMIT/PATH. Raises InputError: another address."""
     match = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)/blob/[0-9a-f]+/(.+)", address)
@@ -146,7 +151,7 @@ def _place(root: Path, address: str) -> Path:
 
 def _checked(row: Any, place: Path, ledger: DownloadLedger) -> ObjectSource | None:
     """The object with its ledger row; None when the file is not the one that was listed."""
-    address, licence = str(row["fileIdentifier"]), spdx_from_text(row["license"])
+    address, licence = str(row["fileIdentifier"]), _licence(row)
     item = ObjectSource(id_from_path(address), str(place), licence, "/".join(address.split("/")[3:5]), address)
     entry: dict[str, Any] = {"id": address, "licence": licence}
     if not place.is_file():

@@ -27,6 +27,7 @@ SOURCES: dict[str, str] = {
 
 def object_sources_from(
     kind: str,
+    /,
     *,
     licences: Sequence[str] | str | None = None,
     split: str | None = None,

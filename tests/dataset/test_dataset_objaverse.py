@@ -142,8 +142,9 @@ def test_bad_input_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
         chosen(hub, root, categories="teapot")
     with pytest.raises(InputError, match="list of uids"):
         chosen(hub, root, uids=tmp_path / "absent.txt")
-    with pytest.raises(InputError, match="missing, the first aa"):
-        object_sources_from("objaverse", root=root, uids=["aa"])
+    chosen(hub, root, uids=["aa"])
+    with pytest.raises(InputError, match="missing, the first ii"):
+        object_sources_from("objaverse", root=root, uids=["aa", "ii"])
     damaged = root / "metadata" / "000-000.json.gz"
     damaged.write_bytes(damaged.read_bytes()[:40])
     with pytest.raises(DataError, match=r"000-000\.json\.gz"):

@@ -73,10 +73,14 @@ KINDS_2: dict[str, tuple[str, float]] = {
     "bust": ("nature:bust", 2.0),
     "island": ("nature:island", 1.2),
 }
-GROWN = frozenset(  # eaten, grown, of flesh: no worn metal, no decals
-    "plant sweet fruit mushroom cake doughnut burger cheese pizza melon loaf sundae rock tree cactus shell island".split()
+# eaten or grown: no worn metal, no decals
+GROWN = frozenset(
+    ("plant", "sweet", "fruit", "mushroom", "cake", "doughnut", "burger", "cheese", "pizza", "melon", "loaf", "sundae")
+) | frozenset(("rock", "tree", "cactus", "shell", "island"))
+# cloth and skin: no metal
+PLUSH = frozenset(
+    ("beast", "bird", "fish", "figure", "teddy", "snowman", "dinosaur", "bust", "shoe", "sofa", "bed", "bag")
 )
-PLUSH = frozenset("beast bird fish figure teddy snowman dinosaur bust shoe sofa bed bag".split())  # cloth and skin
 DRESSED_AGAIN = 0.55  # weight of a kind of the first generator beside those of the second
 PLAIN_SIZE = 64  # pictures up to this many pixels a side are eyes and the like: left as they are
 

@@ -49,13 +49,13 @@ def sticker(rng: Rng, parts: Sequence[Part], colors: list[Color], azimuth_deg: f
     wide = reach * rng.uniform(0.1, 0.24)
     tall = wide * rng.uniform(0.5, 1.2)
     steps = np.linspace(-0.5, 0.5, _CELLS)
-    middle = (low + high) / 2
+    middle, width = (low + high) / 2, float(np.ptp(body.vertices @ right))
     for _ in range(tries):
-        place = middle + right * rng.uniform(-0.2, 0.2) * reach + up * rng.uniform(-0.35, 0.3) * (high - low)[1]
+        place = middle + right * rng.uniform(-0.28, 0.28) * width + up * rng.uniform(-0.35, 0.3) * (high - low)[1]
         grid = place + right * (steps * wide)[None, :, None] - up * (steps * tall)[:, None, None]
         origins = (grid + out * reach).reshape(-1, 3)
-        near = np.abs((body.vertices - place) @ right) < wide
-        mine = body.faces[near[body.faces].any(1)]
+        along = ((body.vertices - place) @ right)[body.faces]
+        mine = body.faces[(along.max(1) > -wide) & (along.min(1) < wide)]
         if not len(mine):
             continue
         distance, face = first_hits(body.vertices, mine, origins, -out)
