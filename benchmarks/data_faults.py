@@ -114,8 +114,9 @@ def killed_worker_and_driver(
     orphans = children(driver.pid)
     driver.kill()
     code = driver.wait()
-    time.sleep(1)
-    alive = [pid for pid in orphans if Path(f"/proc/{pid}").exists() and "Z" not in state_of(pid)]
+    deadline = time.monotonic() + 60  # a child that is still starting binds itself to its parent only then
+    while (alive := [pid for pid in orphans if state_of(pid) != "Z"]) and time.monotonic() < deadline:
+        time.sleep(0.5)
     return {"workers_killed": killed, "driver_ended_with": code, "workers_left_behind": len(alive),
             "objects_then": ended(plan, out)}  # fmt: skip
 

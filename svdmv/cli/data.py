@@ -48,6 +48,7 @@ def data(
 
 def build(overrides: list[str]) -> int:
     """svdmv data build: exit 0 when every object has ended, 4 when there is more to do."""
+    from svdmv.dataset.build import try_again
     from svdmv.dataset.engines import build_with
     from svdmv.dataset.plan import Plan
     from svdmv.dataset.settings import build_settings, chosen_objects
@@ -57,6 +58,8 @@ def build(overrides: list[str]) -> int:
         chosen_objects(settings), settings.orbits, settings.rejects, settings.seed, settings.objects_per_shard
     )
     engine, out = settings.engine, Path(settings.out)
+    if settings.retry:
+        try_again(plan, out, settings.retry)
     with progress_bar(quiet=False, title="build") as report:
         made = build_with(
             engine.name,

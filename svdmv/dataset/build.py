@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from svdmv.core import DataError, InputError
+from svdmv.dataset.ledger import FOLDER as LEDGER_FOLDER
 from svdmv.dataset.ledger import Ledger, all_rows, shard_ledger
 from svdmv.dataset.manifest import MANIFEST_FILE, shard_name, write_manifest
 from svdmv.dataset.plan import Plan, only_run
@@ -96,6 +97,16 @@ def prepare(plan: Plan, folder: Path) -> None:
     if not (folder / MANIFEST_FILE).is_file() and plan.rule.renderer == "raster" and plan.rule.shading != "unlit":
         for name in sorted(set(plan.rule.lights)):
             light_from(Path(name) if "." in name else name)
+
+
+def try_again(plan: Plan, folder: Path, reasons: Sequence[str]) -> None:
+    """Forget failed objects of these reasons ("timeout", "crash", "oom" ...) and the shards that were made without
+    them: the next build renders those shards anew. Raises as `build` does.
+    """
+    with only_run(folder / "run.lock"):
+        for path in sorted((folder / LEDGER_FOLDER).glob("*.sqlite")):
+            with Ledger(folder, plan.digest, path.stem) as ledger:
+                ledger.forget_failures(reasons)
 
 
 def run_shards(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +81,15 @@ class Ledger:
     def forget(self, uid: str) -> None:
         """Take an object's end back, because its part is gone or damaged."""
         self._write("DELETE FROM objects WHERE uid = ?", (uid,))
+
+    def forget_failures(self, reasons: Sequence[str]) -> None:
+        """Take back every failed object of these reasons, its attempts, and the shards that were made without it."""
+        marks = ", ".join("?" * len(reasons))
+        failed = f"SELECT uid FROM objects WHERE status = 'failed' AND reason IN ({marks})"
+        shards = failed.replace("SELECT uid", "SELECT shard")
+        self._write(f"DELETE FROM shards WHERE number IN ({shards})", tuple(reasons))
+        self._write(f"DELETE FROM attempts WHERE uid IN ({failed})", tuple(reasons))
+        self._write(f"DELETE FROM objects WHERE uid IN ({failed})", tuple(reasons))
 
     def record_shard(self, number: int, sha256: str, size: int) -> None:
         """Write that a shard is whole on disk."""

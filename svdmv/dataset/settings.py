@@ -31,7 +31,8 @@ class BuildSettings:
 
     out: the data set's folder. sources: kind -> its options, as in `sources.procedural.count=100`; several are joined.
     licences: "CC0,CC-BY", "any", or empty for each source's own rule. split: train, validation, test, or empty.
-    limit: objects of each source, 0 = all. minutes: begin no object afterwards; the same command goes on.
+    limit: objects of each source, 0 = all. retry: reasons of failed objects that are tried again. minutes: begin no
+    object afterwards; the same command goes on.
     """
 
     out: str = "outputs/data"
@@ -41,6 +42,7 @@ class BuildSettings:
     limit: int = 0
     seed: int = 0
     objects_per_shard: int = 64
+    retry: list[str] = field(default_factory=list)
     minutes: float = 1e9
     orbits: OrbitRule = field(default_factory=OrbitRule)
     rejects: RejectRules = field(default_factory=RejectRules)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, Orbit, SvdmvError
+from svdmv.core import Asset, Material, Mesh, Orbit, SvdmvError
 from svdmv.dataset.objects import asset_from_location
 from svdmv.dataset.rejects import REJECTED_STATUSES, RejectedError, RejectRules, require_good_views, require_texture
 from svdmv.dataset.renders import ObjectSource
@@ -87,6 +87,17 @@ def shard_bytes(
     """The shard of some objects and what became of each: what every engine has to come to."""
     results = [rendered_object(item, rule, rejects, seed) for item in items]
     return b"".join(result.data for result in results) + TAR_END, results
+
+
+def warm_up(rule: OrbitRule) -> None:
+    """Render next to nothing, so that compiling and loading of kernels is not on the first object's clock.
+
+    Raises as `render_views` does for a rule that names no renderer, light or shading.
+    """
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    mesh = Mesh(vertices, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32))
+    views = _views(Asset(mesh, (Material(),)), Orbit.static(10, 1), replace(rule, size=16), rule.lights[0])
+    picture_bytes(views[0], rule.codec)
 
 
 def sample_key(uid: str, orbit: int) -> str:
@@ -172,8 +183,6 @@ def _rendered_orbit(
     asset: Asset, uid: str, number: int, rule: OrbitRule, rejects: RejectRules, seed: int
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """Facts and views (N, S, S, 4) of one orbit. The light is fixed to the world, so object and cameras turn in it."""
-    from svdmv.render import render_views
-
     draw = drawn_orbit(uid, number, seed, rule)
     orbit = draw.orbit
     if not rule.radius:
@@ -183,16 +192,7 @@ def _rendered_orbit(
         orbit = replace(orbit, radius=fitting_radius(used, orbit, fill))
     turned = Orbit(orbit.azimuths_deg + draw.light_yaw_deg, orbit.elevations_deg, orbit.radius, orbit.fov_y_deg)
     mesh = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg + draw.light_yaw_deg))
-    views = render_views(
-        replace(asset, mesh=mesh),
-        turned.cameras(rule.size, rule.size),
-        light=draw.light if "." not in draw.light else Path(draw.light),
-        supersampling=rule.supersampling,
-        shading=rule.shading,  # type: ignore[arg-type]
-        renderer=rule.renderer,
-        with_geometry=False,
-    )
-    rgba = exposed(views.rgba_u8(), draw.exposure_stops)
+    rgba = exposed(_views(replace(asset, mesh=mesh), turned, rule, draw.light), draw.exposure_stops)
     rgba[rgba[..., 3] == 0] = 0
     require_good_views(rgba, rejects, orbit)
     coverage = (rgba[..., 3] > 127).reshape(len(rgba), -1).mean(1)
@@ -215,6 +215,22 @@ def _rendered_orbit(
         "shading": rule.shading,
         "coverage": [round(float(c), 4) for c in coverage],
     }, rgba
+
+
+def _views(asset: Asset, orbit: Orbit, rule: OrbitRule, light: str) -> NDArray[np.uint8]:
+    """(N, S, S, 4) uint8 straight alpha."""
+    from svdmv.render import render_views
+
+    views = render_views(
+        asset,
+        orbit.cameras(rule.size, rule.size),
+        light=light if "." not in light else Path(light),
+        supersampling=rule.supersampling,
+        shading=rule.shading,  # type: ignore[arg-type]
+        renderer=rule.renderer,
+        with_geometry=False,
+    )
+    return views.rgba_u8()
 
 
 def _failure(error: Exception, digest: str) -> ObjectResult:

@@ -22,7 +22,7 @@ from svdmv.core import SvdmvError
 from svdmv.dataset.rejects import RejectRules
 from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
-from svdmv.dataset.shard import ObjectResult, rendered_object
+from svdmv.dataset.shard import ObjectResult, rendered_object, warm_up
 from svdmv.io.atomic import whole_file
 
 Render = Callable[[ObjectSource, OrbitRule, RejectRules, int], ObjectResult]
@@ -51,14 +51,19 @@ class WorkerSettings:
         return cls(rule, rejects, read["seed"], read["memory_mb"], read["parent"])
 
 
-def serve(render: Render = rendered_object, source: IO[str] | None = None) -> None:
-    """Answer lines of standard input until it ends. Prints of other code go to standard error, out of the way."""
-    lines = source or sys.stdin
+def serve(render: Render = rendered_object, prepared: Callable[[OrbitRule], None] | None = warm_up) -> None:
+    """Answer lines of standard input until it ends. Prints of other code go to standard error, out of the way.
+
+    render: what is done to an object. prepared: called before the first answer.
+    """
+    lines = sys.stdin
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     settings = WorkerSettings.from_line(lines.readline())
     _bind_to_parent(settings.parent)
     _limit_memory(settings.memory_mb)
+    if prepared is not None:
+        prepared(settings.rule)
     _say(answers, {"ready": os.getpid()})
     for line in lines:
         _say(answers, _answer(json.loads(line), settings, render))

@@ -71,6 +71,10 @@ def commit(fault: str) -> None:
         if not Path(marker).exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return
+    if kind == "broken":
+        if not Path(marker).exists():
+            os._exit(9)
+        return
     if marker:
         if Path(marker).exists():
             return
@@ -99,4 +103,4 @@ def guarded(item: ObjectSource, rule: OrbitRule, rejects: RejectRules, seed: int
 
 
 if __name__ == "__main__":
-    serve(guarded)
+    serve(guarded, None)

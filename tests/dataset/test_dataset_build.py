@@ -13,7 +13,7 @@ from conftest import objects, plan_of
 from stand_in_worker import COMMAND, drawn_object
 
 from svdmv.core import ConfigError, DataError, DeviceError, InputError
-from svdmv.dataset.build import BuildReport, build, shard_path
+from svdmv.dataset.build import BuildReport, build, shard_path, try_again
 from svdmv.dataset.engines import build_slurm_task, build_with, shards_of_task
 from svdmv.dataset.ledger import all_rows
 from svdmv.dataset.plan import Plan, only_run
@@ -84,6 +84,23 @@ def test_every_fault_is_its_own_row_and_the_others_are_untouched(drawn_data: Pat
     here = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[1:]]
     sums = {row["key"]: row["sha256"] for row in here}
     assert {row["key"]: row["sha256"] for row in calm}.items() <= sums.items()
+
+
+def test_failures_are_tried_again_when_asked(tmp_path: Path) -> None:
+    """An object that crashed twice is taken back with its shard; the others of the shard come out the same."""
+    out, room = tmp_path / "out", tmp_path / "mended"
+    plan = plan_of(objects(4, x=f"fault:broken:{room}"), per_shard=5)
+    first = run(plan, out, Limits(attempts=1))
+    assert first.ended == {("failed", "crash"): 1, ("rendered", ""): 4}
+    room.write_text("done")
+    assert run(plan, out).newly_rendered == 0
+    try_again(plan, out, ["timeout"])
+    assert run(plan, out).newly_rendered == 0
+    try_again(plan, out, ["timeout", "crash"])
+    assert run(plan, out).ended == {("rendered", ""): 5}
+    whole = run(plan_of(objects(4, x="disc:4"), per_shard=5), tmp_path / "whole")
+    assert whole.complete
+    assert bytes_of(out) == bytes_of(tmp_path / "whole")
 
 
 def test_a_killed_driver_goes_on_and_ends_with_the_same_bytes(drawn_data: Path, tmp_path: Path) -> None:
