@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / f"svdmv-tests-{os.getuid()}"  # stable, so that compiled kernels are kept
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 
+THREADS = os.environ.get("OMP_NUM_THREADS") or str(min(os.cpu_count() or 1, 2))
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(name, str(min(os.cpu_count() or 1, 2)))
+    os.environ[name] = THREADS  # one number for all: sums over another number of threads end in other bits
 os.environ.update(
     HF_HUB_OFFLINE="1",
     TRANSFORMERS_OFFLINE="1",

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoints import edited_json, rewritten
 
-from svdmv.core import CheckpointError, SvdmvError
+from svdmv.core import CheckpointError, ConfigError, SvdmvError
 from svdmv.diffusion.checkpoint import load_checkpoint, save_checkpoint
 from svdmv.diffusion.info import CheckpointInfo
 from svdmv.diffusion.model import SvdMv
@@ -158,7 +158,10 @@ def test_neither_ours_nor_svd(svd_copy: Path, same_block: Check) -> None:
 
 
 def test_unknown_number_format(svd_folder: Path, same_block: Check) -> None:
-    same_block("unknown_dtype", refused(svd_folder, dtype="int3"))
+    with pytest.raises(ConfigError) as caught:
+        load_checkpoint(str(svd_folder), dtype="int3")
+    assert caught.value.exit_code == 2
+    same_block("unknown_dtype", caught.value)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_nerf_folder_without_suffixes(tmp_path: Path):
 
 
 def test_what_cannot_be_loaded_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="not there"):
+    with pytest.raises(InputError, match="no view folder"):
         load_views(tmp_path)
     (tmp_path / "transforms.json").write_text("{ broken")
     with pytest.raises(InputError, match="damaged"):
