@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from svdmv.core import InputError, ViewSet
 from svdmv.io.atomic import translated_os_errors, whole_file, whole_folder, write_json
-from svdmv.io.pictures import png_bytes, rgba_from_bytes
+from svdmv.io.pictures import rgba_from_bytes
+from svdmv.io.quick_png import quick_png_bytes
 from svdmv.io.transforms import OWN_KEY, frames_from_transforms, orbit_from_transforms, transforms_from_cameras
 
 TRANSFORMS_NAME = "transforms.json"
 VIEWS_NAME = "views"
 GEOMETRY_NAME = "geometry.npz"
 _LARGEST_SIDE_PX = 16384
+_GEOMETRY = ("depths", "normals", "positions", "albedos", "masks")
 
 
 def save_views(views: ViewSet, folder: Path | str) -> None:
-    """Write views/000.png ... (RGBA, or RGB where the set has no alpha), geometry.npz (float32 depths and world
-    normals, only if there are any) and, last, transforms.json. Earlier views in `folder` are replaced.
+    """Write views/000.png ... (RGBA, or RGB where the set has no alpha), geometry.npz (depths, world normals,
+    positions, base colours, masks: those there are) and, last, transforms.json. Earlier views in `folder` are replaced.
 
     8-bit views come back from `load_views` bit for bit; float views are rounded to 8 bits.
 
@@ -44,8 +46,9 @@ def save_views(views: ViewSet, folder: Path | str) -> None:
     rgba = views.rgba_u8()
     with whole_folder(folder / VIEWS_NAME, overwrite=True) as temporary:
         for i, pixels in enumerate(rgba):
-            (temporary / f"{i:03d}.png").write_bytes(png_bytes(pixels if views.alphas is not None else pixels[..., :3]))
-    geometry = {n: v for n, v in (("depths", views.depths), ("normals", views.normals)) if v is not None}
+            shown = pixels if views.alphas is not None else pixels[..., :3]
+            (temporary / f"{i:03d}.png").write_bytes(quick_png_bytes(shown))
+    geometry = {name: value for name in _GEOMETRY if (value := getattr(views, name)) is not None}
     if geometry:
         with whole_file(folder / GEOMETRY_NAME) as path:
             np.savez_compressed(path, allow_pickle=False, **geometry)
@@ -153,7 +156,7 @@ def _geometry(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return {name: stored[name] for name in ("depths", "normals") if name in stored.files}
+            return {name: stored[name] for name in _GEOMETRY if name in stored.files}
     except (
         ValueError,
         TypeError,

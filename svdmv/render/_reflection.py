@@ -24,17 +24,16 @@ BLOCK = 8  # samples on a side of the block over which the lobe is dealt out
 REACH = 3  # samples around one whose light is averaged where the surface is rough
 SMOOTH_ROUGHNESS = 0.08  # below it a sample keeps its own ray
 LIKE_ROUGHNESS = 0.1
+DULL_ROUGHNESS = 0.5  # above it only metal is traced
 
 
 @njit(cache=True, fastmath=True)
-def visible_normal(u1: float, u2: float, alpha: float, nv: float) -> Any:
-    """Tangent-space GGX normal seen from (sqrt(1 - nv^2), 0, nv), from two numbers in [0, 1) (Heitz 2018)."""
+def visible_normal(p1: float, p2: float, alpha: float, nv: float) -> Any:
+    """Tangent-space GGX normal seen from (sqrt(1 - nv^2), 0, nv), from a point of the unit disc (Heitz 2018)."""
     sv = np.sqrt(max(0.0, 1.0 - nv * nv))
     hx, hz = alpha * sv, nv
     f = 1.0 / np.sqrt(hx * hx + hz * hz)
     hx, hz = hx * f, hz * f
-    r, phi = np.sqrt(u1), 2 * np.pi * u2
-    p1, p2 = r * np.cos(phi), r * np.sin(phi)
     lean = 0.5 * (1.0 + hz)
     p2 = (1.0 - lean) * np.sqrt(max(0.0, 1.0 - p1 * p1)) + lean * p2
     p3 = np.sqrt(max(0.0, 1.0 - p1 * p1 - p2 * p2))
@@ -56,6 +55,7 @@ def reflection_rays(
     eye: Array,
     lift: float,
     most_rough: float,
+    sparse: bool,
     taps: Array,
     normals: Array,
     roughness: Array,
@@ -65,13 +65,17 @@ def reflection_rays(
     rays: Array,
     blurs: Array,
 ) -> int:
-    """One ray of each sample whose roughness is below `most_rough`; returns how many.
+    """One ray of each sample whose roughness is below `most_rough`, of every second one where `sparse` and the surface
+    is rough; none where a rough surface without metal mirrors next to nothing. Returns how many.
 
-    Fills, by sample, normals (H, W, 3), roughness (H, W) (-1 = no ray) and weights (H, W) of the ray in its lobe; by
-    ray, places (N,) = y W + x, starts and rays (N, 3), and blurs (N,): the roughness whose lobe is as wide as the
-    share of its own lobe that the ray stands for.
+    taps: (BLOCK, BLOCK, 2) points of the unit disc. Fills, by sample, normals (H, W, 3), roughness (H, W) (-1 = no
+    ray) and weights (H, W) of the ray in its lobe; by ray, places (N,) = y W + x, starts and rays (N, 3), and blurs
+    (N,): the roughness whose lobe is as wide as the share of its own lobe that the ray stands for.
     """
-    texel = np.zeros(s.texels.shape[1], np.float32)
+    screen, faces, vertices, bare, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
+    uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
+    mirrors, normal_at = s.face_mirrors, s.normal_at
+    texel = np.zeros(texels.shape[1], np.float32)
     width = ids.shape[1]
     count = 0
     for y, x in np.ndindex(ids.shape[0], ids.shape[1]):
@@ -80,12 +84,16 @@ def reflection_rays(
         t = ids[y, x]
         if t < 0:
             continue
-        i, j, k, _ = weights_of(s, t, x + 0.5, y + 0.5)
-        material_at(s, t, i, j, k, s.face_rows[t], texel)
+        i, j, k, _ = weights_of(screen, faces, t, x + 0.5, y + 0.5)
+        material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
         rough = texel[ROUGH]
-        if rough >= most_rough:
+        if rough >= most_rough or (rough > DULL_ROUGHNESS and texel[METAL] < 0.05):
             continue
-        _, _, _, nx, ny, nz, ex, ey, ez, nv = frame_at(s, t, i, j, k, texel, eye)
+        if sparse and (x + y) % 2 == 1 and rough >= SMOOTH_ROUGHNESS:
+            continue
+        _, _, _, nx, ny, nz, ex, ey, ez, nv = frame_at(
+            faces, vertices, bare, tangents, mirrors, normal_at, t, i, j, k, texel, eye
+        )
         normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = nx, ny, nz
         roughness[y, x] = rough
         alpha = min(max(rough * rough, 1e-3), 1.0)
@@ -101,7 +109,7 @@ def reflection_rays(
         weights[y, x] = g1 / (g1 + gl - 1.0)
         spread = alpha * alpha / (np.pi * (mz * mz * (alpha * alpha - 1.0) + 1.0) ** 2)
         density = spread / (4.0 * nv * g1)
-        shares = 6.0 if rough < SMOOTH_ROUGHNESS else 24.0
+        shares = 6.0 if rough < SMOOTH_ROUGHNESS else 16.0
         tx, ty, tz = ex - nv * nx, ey - nv * ny, ez - nv * nz
         if sv < 1e-4:
             if abs(nz) < 0.9:
@@ -112,17 +120,17 @@ def reflection_rays(
         bx, by, bz = ny * tz - nz * ty, nz * tx - nx * tz, nx * ty - ny * tx
         dx, dy, dz = tx * lx + bx * ly + nx * lz, ty * lx + by * ly + ny * lz, tz * lx + bz * ly + nz * lz
         # the flat face under a smooth normal must not be hit by its own ray
-        gx, gy, gz = face_normal(s, t)
+        gx, gy, gz = face_normal(faces, vertices, t)
         if gx * ex + gy * ey + gz * ez < 0.0:
             gx, gy, gz = -gx, -gy, -gz
         low = gx * dx + gy * dy + gz * dz
         if low < 0.02:
             f = 0.02 - low
             dx, dy, dz = unit(dx + f * gx, dy + f * gy, dz + f * gz)
-        vx, vy, vz = interpolated(s.vertices, s, t, i, j, k)
+        vx, vy, vz = interpolated(vertices, faces, t, i, j, k)
         starts[count, 0], starts[count, 1], starts[count, 2] = vx + lift * gx, vy + lift * gy, vz + lift * gz
         rays[count, 0], rays[count, 1], rays[count, 2] = dx, dy, dz
-        blurs[count] = min((0.3 / (4.0 * np.pi * shares * density)) ** 0.25, 1.0)
+        blurs[count] = min(np.sqrt(np.sqrt(0.3 / (4.0 * np.pi * shares * density))), 1.0)
         places[count] = y * width + x
         count += 1
     return count
@@ -138,38 +146,40 @@ def light_of_rays(
 
     met (N,) faces or -1; us, vs weights of their second and third corner; ray_rows (F,) mip rows to read there.
     """
-    texel = np.zeros(s.texels.shape[1], np.float32)
+    faces, vertices, normals, face_sides, emission_at = s.faces, s.vertices, s.normals, s.face_sides, s.emission_at
+    uvs, colors, texels, rows, emission_scale = s.uvs, s.colors, s.texels, s.rows, s.emission_scale
+    point_of, light, probes = lit.point_of, lit.light, lit.probes
+    levels, sharp, level_roughness, table = lit.levels, lit.sharp, lit.level_roughness, lit.table
+    texel = np.zeros(texels.shape[1], np.float32)
     width = out.shape[1]
     for n in range(len(met)):
         y, x = places[n] // width, places[n] % width
         dx, dy, dz = rays[n, 0], rays[n, 1], rays[n, 2]
         t = met[n]
         if t < 0:
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = light_along(
-                lit.levels, lit.sharp, lit.level_roughness, dx, dy, dz, blurs[n]
-            )
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = light_along(levels, sharp, level_roughness, dx, dy, dz, blurs[n])
             continue
         i, j, k = 1.0 - us[n] - vs[n], us[n], vs[n]
-        material_at(s, t, i, j, k, ray_rows[t], texel)
-        p, q, r = s.faces[t, 0], s.faces[t, 1], s.faces[t, 2]
-        gx, gy, gz = face_normal(s, t)
-        side = 0 if (gx * dx + gy * dy + gz * dz) * s.face_sides[t] < 0.0 else 1
-        p, q, r = lit.point_of[side, p], lit.point_of[side, q], lit.point_of[side, r]
-        nx, ny, nz = interpolated(s.normals, s, t, i, j, k)
+        material_at(faces, uvs, colors, texels, rows, t, i, j, k, ray_rows[t], texel)
+        p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
+        gx, gy, gz = face_normal(faces, vertices, t)
+        side = 0 if (gx * dx + gy * dy + gz * dz) * face_sides[t] < 0.0 else 1
+        p, q, r = point_of[side, p], point_of[side, q], point_of[side, r]
+        nx, ny, nz = interpolated(normals, faces, t, i, j, k)
         nx, ny, nz = unit(nx, ny, nz)
         if nx * dx + ny * dy + nz * dz > 0.0:
             nx, ny, nz = -nx, -ny, -nz
         nv = min(max(-(nx * dx + ny * dy + nz * dz), 1e-3), 1.0)
         rough = texel[ROUGH]
-        ta, tb, tc = reflectance(lit.table, rough, nv)
+        ta, tb, tc = reflectance(table, rough, nv)
         rx, ry, rz = lobe_axis(nx, ny, nz, -dx, -dy, -dz, nv, rough)
-        seen = reflected(lit, p, q, r, i, j, k, rx, ry, rz, rough)
+        seen = reflected(probes, levels, sharp, level_roughness, p, q, r, i, j, k, rx, ry, rz, rough)
         for m in range(3):
-            diffuse = texel[m] * (i * lit.light[p, m] + j * lit.light[q, m] + k * lit.light[r, m])
+            diffuse = texel[m] * (i * light[p, m] + j * light[q, m] + k * light[r, m])
             spec = seen[0] if m == 0 else seen[1] if m == 1 else seen[2]
             value = mixed(texel[m], texel[METAL], diffuse, spec, ta, tb, tc)
-            if s.emission_at >= 0:
-                value += s.emission_scale * texel[s.emission_at + m]
+            if emission_at >= 0:
+                value += emission_scale * texel[emission_at + m]
             out[y, x, m] = value
 
 

@@ -18,7 +18,8 @@ Array = NDArray[Any]
 UNLIT, MATTE, PBR = 0, 1, 2
 PROBE_SIZE = 8  # octahedral texels on a side
 PROBE_ROUGHNESS = np.array([0.25, 0.55], np.float32)
-SAME_NORMAL = 0.9998  # cosine above which samples of a pixel share one specular look-up
+SAME_NORMAL, SAME_LOBE = 2e-4, 1e-2  # samples of a pixel share mirrored light when 1 - cosine is below the first
+#                                      plus the second times alpha^2: the wider the lobe, the less a turn matters
 LEAST_BEND, MOST_BEND = 0.0, 3.0  # bounds of how much a normal map may change the light
 
 
@@ -30,7 +31,7 @@ class Lighting(NamedTuple):
     leans: Array
     probes: Array
     levels: Array
-    sharp: Array
+    sharp: Array  # with a leading axis of 1
     level_roughness: Array
     table: Array
 
@@ -58,20 +59,19 @@ def latitude(y: float) -> float:
 
 
 @njit(cache=True, fastmath=True)
-def map_at(image: Array, u: float, v: float) -> Any:
-    """A latitude-longitude map at u, v in [0, 1], linear between pixel centres."""
-    h, w = image.shape[0], image.shape[1]
+def map_at(image: Array, n: int, u: float, v: float) -> Any:
+    """Latitude-longitude map n of (N, H, W, 3) at u, v in [0, 1], linear between pixel centres."""
+    h, w = image.shape[1], image.shape[2]
     ex, ey = u * w - 0.5, v * h - 0.5
     xi, yi = int(np.floor(ex)), int(np.floor(ey))
     fx, fy = ex - xi, ey - yi
     x0, x1 = xi if xi >= 0 else w - 1, xi + 1 if xi + 1 < w else 0
     y0, y1 = max(yi, 0), min(yi + 1, h - 1)
     a, b, c, d = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
-    p, q, r, s = image[y0, x0], image[y0, x1], image[y1, x0], image[y1, x1]
     return (
-        a * p[0] + b * q[0] + c * r[0] + d * s[0],
-        a * p[1] + b * q[1] + c * r[1] + d * s[1],
-        a * p[2] + b * q[2] + c * r[2] + d * s[2],
+        a * image[n, y0, x0, 0] + b * image[n, y0, x1, 0] + c * image[n, y1, x0, 0] + d * image[n, y1, x1, 0],
+        a * image[n, y0, x0, 1] + b * image[n, y0, x1, 1] + c * image[n, y1, x0, 1] + d * image[n, y1, x1, 1],
+        a * image[n, y0, x0, 2] + b * image[n, y0, x1, 2] + c * image[n, y1, x0, 2] + d * image[n, y1, x1, 2],
     )
 
 
@@ -84,17 +84,18 @@ def light_along(levels: Array, sharp: Array, roughness_of: Array, x: float, y: f
     f = min(max((rough - roughness_of[lev]) / (roughness_of[lev + 1] - roughness_of[lev]), 0.0), 1.0)
     u, v = 0.5 + longitude(z, x) / (2 * np.pi), 0.5 - latitude(y) / np.pi
     if lev == 0:
-        r0, g0, b0 = map_at(sharp, u, v)
+        r0, g0, b0 = map_at(sharp, 0, u, v)
     else:
-        r0, g0, b0 = map_at(levels[lev], u, v)
-    r1, g1, b1 = map_at(levels[lev + 1], u, v)
+        r0, g0, b0 = map_at(levels, lev, u, v)
+    r1, g1, b1 = map_at(levels, lev + 1, u, v)
     return r0 + (r1 - r0) * f, g0 + (g1 - g0) * f, b0 + (b1 - b0) * f
 
 
 @njit(cache=True, fastmath=True)
 def reflected(
-    lit: Any, p0: int, p1: int, p2: int, i: float, j: float, k: float, x: float, y: float, z: float, rough: float
-) -> Any:
+    probes: Array, levels: Array, sharp: Array, level_roughness: Array, p0: int, p1: int, p2: int, i: float, j: float,
+    k: float, x: float, y: float, z: float, rough: float,
+) -> Any:  # fmt: skip
     """What arrives along (x, y, z): the map where the probes of three points see it, else the object's own light."""
     n = PROBE_SIZE
     s = 1.0 / (abs(x) + abs(y) + abs(z))
@@ -114,11 +115,13 @@ def reflected(
         for corner in range(3):
             point = p0 if corner == 0 else p1 if corner == 1 else p2
             wc = f * (i if corner == 0 else j if corner == 1 else k)
-            p = lit.probes[point, level]
             for m, w in ((q, (1 - u) * (1 - v)), (q + 1, u * (1 - v)), (q + n, (1 - u) * v), (q + n + 1, u * v)):
                 w *= wc
-                t, r, g, b = t + w * p[m, 0], r + w * p[m, 1], g + w * p[m, 2], b + w * p[m, 3]
-    er, eg, eb = light_along(lit.levels, lit.sharp, lit.level_roughness, x, y, z, rough)
+                t += w * probes[point, level, m, 0]
+                r += w * probes[point, level, m, 1]
+                g += w * probes[point, level, m, 2]
+                b += w * probes[point, level, m, 3]
+    er, eg, eb = light_along(levels, sharp, level_roughness, x, y, z, rough)
     return er * t + r, eg * t + g, eb * t + b
 
 
@@ -129,11 +132,11 @@ def reflectance(table: Array, rough: float, nv: float) -> Any:
     xi, yi = int(cu), int(cv)
     cu, cv = cu - xi, cv - yi
     w00, w01, w10, w11 = (1 - cu) * (1 - cv), cu * (1 - cv), (1 - cu) * cv, cu * cv
-    p, q, r, s = table[yi, xi], table[yi, xi + 1], table[yi + 1, xi], table[yi + 1, xi + 1]
+    yj, xj = yi + 1, xi + 1
     return (
-        p[0] * w00 + q[0] * w01 + r[0] * w10 + s[0] * w11,
-        p[1] * w00 + q[1] * w01 + r[1] * w10 + s[1] * w11,
-        p[2] * w00 + q[2] * w01 + r[2] * w10 + s[2] * w11,
+        table[yi, xi, 0] * w00 + table[yi, xj, 0] * w01 + table[yj, xi, 0] * w10 + table[yj, xj, 0] * w11,
+        table[yi, xi, 1] * w00 + table[yi, xj, 1] * w01 + table[yj, xi, 1] * w10 + table[yj, xj, 1] * w11,
+        table[yi, xi, 2] * w00 + table[yi, xj, 2] * w01 + table[yj, xi, 2] * w10 + table[yj, xj, 2] * w11,
     )
 
 
@@ -155,13 +158,13 @@ def mixed(base: float, metal: float, diffuse: float, spec: float, ta: float, tb:
 
 @njit(cache=True, fastmath=True)
 def bend_of_light(
-    lit: Any, p0: int, p1: int, p2: int, i: float, j: float, k: float, sx: float, sy: float, sz: float,
+    leans: Array, p0: int, p1: int, p2: int, i: float, j: float, k: float, sx: float, sy: float, sz: float,
     nx: float, ny: float, nz: float,
 ) -> float:  # fmt: skip
     """How many times more diffuse light the mapped normal gets than that of the vertices."""
-    x = i * lit.leans[p0, 0] + j * lit.leans[p1, 0] + k * lit.leans[p2, 0]
-    y = i * lit.leans[p0, 1] + j * lit.leans[p1, 1] + k * lit.leans[p2, 1]
-    z = i * lit.leans[p0, 2] + j * lit.leans[p1, 2] + k * lit.leans[p2, 2]
+    x = i * leans[p0, 0] + j * leans[p1, 0] + k * leans[p2, 0]
+    y = i * leans[p0, 1] + j * leans[p1, 1] + k * leans[p2, 1]
+    z = i * leans[p0, 2] + j * leans[p1, 2] + k * leans[p2, 2]
     straight = sx * x + sy * y + sz * z
     if straight < 1e-6:
         return 1.0
@@ -174,10 +177,15 @@ def shade(mode: int, ss: int, ids: Array, s: Any, lit: Any, eye: Array, incoming
     """Add the colour of each sample below what is in `out` (H, W, 4), linear and premultiplied.
 
     incoming: (H, W, 3) mirrored light found by rays, negative where there is none, or (0, 0, 3) for none at all:
-    then the probes answer, once a pixel and surface.
+    then a like sample of the same pixel answers, or the probes.
     """
-    channels = s.texels.shape[1]
-    texel = np.zeros(channels, np.float32)
+    screen, faces, vertices, normals, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
+    uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
+    mirrors, normal_at, emission_at = s.face_mirrors, s.normal_at, s.emission_at
+    face_sides, opacities, emission_scale = s.face_sides, s.face_opacities, s.emission_scale
+    point_of, light, leans, probes = lit.point_of, lit.light, lit.leans, lit.probes
+    levels, sharp, level_roughness, table = lit.levels, lit.sharp, lit.level_roughness, lit.table
+    texel = np.zeros(texels.shape[1], np.float32)
     traced = incoming.shape[0] > 0
     kept_x = kept_y = kept_z = 0.0
     spec_r = spec_g = spec_b = ta = tb = tc = 0.0
@@ -188,68 +196,76 @@ def shade(mode: int, ss: int, ids: Array, s: Any, lit: Any, eye: Array, incoming
             t = ids[y, x]
             if t < 0:
                 continue
-            i, j, k, total = weights_of(s, t, x + 0.5, y + 0.5)
-            material_at(s, t, i, j, k, s.face_rows[t], texel)
-            alpha = texel[ALPHA] * s.face_opacities[t] if s.face_opacities[t] >= 0.0 else np.float32(1.0)
+            i, j, k, total = weights_of(screen, faces, t, x + 0.5, y + 0.5)
+            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
+            alpha = texel[ALPHA] * opacities[t] if opacities[t] >= 0.0 else np.float32(1.0)
             shown = (1.0 - out[y, x, 3]) * alpha
-            glow = s.emission_at >= 0
+            glow = emission_at >= 0
             if mode == UNLIT:
                 for m in range(3):
                     out[y, x, m] += shown * texel[m]
                 out[y, x, 3] += shown
                 continue
-            side = 0 if total * s.face_sides[t] < 0.0 else 1  # samples count y down: a front winding turns negative
+            side = 0 if total * face_sides[t] < 0.0 else 1  # samples count y down: a front winding turns negative
             p0, p1, p2 = (
-                lit.point_of[side, s.faces[t, 0]], lit.point_of[side, s.faces[t, 1]], lit.point_of[side, s.faces[t, 2]],
+                point_of[side, faces[t, 0]], point_of[side, faces[t, 1]], point_of[side, faces[t, 2]],
             )  # fmt: skip
             bend = 1.0
-            if mode == PBR or s.normal_at >= 0:
-                sx, sy, sz, nx, ny, nz, ex, ey, ez, nv = frame_at(s, t, i, j, k, texel, eye)
-                if s.normal_at >= 0:
-                    bend = bend_of_light(lit, p0, p1, p2, i, j, k, sx, sy, sz, nx, ny, nz)
+            if mode == PBR or normal_at >= 0:
+                sx, sy, sz, nx, ny, nz, ex, ey, ez, nv = frame_at(
+                    faces, vertices, normals, tangents, mirrors, normal_at, t, i, j, k, texel, eye
+                )
+                if normal_at >= 0:
+                    bend = bend_of_light(leans, p0, p1, p2, i, j, k, sx, sy, sz, nx, ny, nz)
                 if mode == PBR:
                     rough = texel[ROUGH]
+                    turn = 1.0 - (nx * kept_x + ny * kept_y + nz * kept_z)
                     if traced and incoming[y, x, 0] >= 0.0:
-                        ta, tb, tc = reflectance(lit.table, rough, nv)
+                        ta, tb, tc = reflectance(table, rough, nv)
                         spec_r, spec_g, spec_b = incoming[y, x, 0], incoming[y, x, 1], incoming[y, x, 2]
-                        kept_rough = -1.0
+                        kept_x, kept_y, kept_z, kept_rough = nx, ny, nz, rough
                     elif (
                         kept_rough < 0.0
-                        or nx * kept_x + ny * kept_y + nz * kept_z < SAME_NORMAL
+                        or turn > SAME_NORMAL + SAME_LOBE * rough * rough * rough * rough
                         or abs(rough - kept_rough) > 0.05
                     ):
-                        ta, tb, tc = reflectance(lit.table, rough, nv)
+                        ta, tb, tc = reflectance(table, rough, nv)
                         rx, ry, rz = lobe_axis(nx, ny, nz, ex, ey, ez, nv, rough)
-                        spec_r, spec_g, spec_b = reflected(lit, p0, p1, p2, i, j, k, rx, ry, rz, rough)
+                        spec_r, spec_g, spec_b = reflected(
+                            probes, levels, sharp, level_roughness, p0, p1, p2, i, j, k, rx, ry, rz, rough
+                        )
                         kept_x, kept_y, kept_z, kept_rough = nx, ny, nz, rough
             for m in range(3):
-                value = bend * texel[m] * (i * lit.light[p0, m] + j * lit.light[p1, m] + k * lit.light[p2, m])
+                value = bend * texel[m] * (i * light[p0, m] + j * light[p1, m] + k * light[p2, m])
                 if mode == PBR:
                     spec = spec_r if m == 0 else spec_g if m == 1 else spec_b
                     value = mixed(texel[m], texel[METAL], value, spec, ta, tb, tc)
                 if glow:
-                    value += s.emission_scale * texel[s.emission_at + m]
+                    value += emission_scale * texel[emission_at + m]
                 out[y, x, m] += shown * value
             out[y, x, 3] += shown
 
 
 @njit(cache=True, fastmath=True)
-def surface_maps(ids: Array, s: Any, eye: Array, normals: Array, positions: Array, albedos: Array) -> None:
+def surface_maps(ids: Array, s: Any, eye: Array, turned: Array, positions: Array, albedos: Array) -> None:
     """Normal turned to the eye (map included), position and linear base colour of each sample (H, W, 3); 0 where
     nothing is. Arrays of height 0 are left out."""
-    texel = np.zeros(s.texels.shape[1], np.float32)
+    screen, faces, vertices, normals, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
+    uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
+    mirrors, normal_at = s.face_mirrors, s.normal_at
+    texel = np.zeros(texels.shape[1], np.float32)
     for y, x in np.ndindex(ids.shape[0], ids.shape[1]):
         t = ids[y, x]
         if t < 0:
             continue
-        i, j, k, _ = weights_of(s, t, x + 0.5, y + 0.5)
-        if s.normal_at >= 0 or albedos.shape[0] > 0:
-            material_at(s, t, i, j, k, s.face_rows[t], texel)
-        if normals.shape[0] > 0:
-            frame = frame_at(s, t, i, j, k, texel, eye)
-            normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = frame[3], frame[4], frame[5]
+        i, j, k, _ = weights_of(screen, faces, t, x + 0.5, y + 0.5)
+        if normal_at >= 0 or albedos.shape[0] > 0:
+            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
+        if turned.shape[0] > 0:
+            frame = frame_at(faces, vertices, normals, tangents, mirrors, normal_at, t, i, j, k, texel, eye)
+            turned[y, x, 0], turned[y, x, 1], turned[y, x, 2] = frame[3], frame[4], frame[5]
         if positions.shape[0] > 0:
-            positions[y, x, 0], positions[y, x, 1], positions[y, x, 2] = interpolated(s.vertices, s, t, i, j, k)
+            positions[y, x, 0], positions[y, x, 1], positions[y, x, 2] = interpolated(vertices, faces, t, i, j, k)
         if albedos.shape[0] > 0:
             for m in range(3):
                 albedos[y, x, m] = texel[m]

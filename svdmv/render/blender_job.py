@@ -19,8 +19,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import bpy
-from mathutils import Matrix
+HERE = Path(__file__).resolve().parent
+sys.path = [path for path in sys.path if Path(path or ".").resolve() != HERE]  # its cycles.py would hide Cycles
+
+import bpy  # noqa: E402
+from mathutils import Matrix  # noqa: E402
 
 SENSOR_MM = 36.0
 

@@ -120,8 +120,8 @@ def _sensor(mi: Any, camera: Camera, samples: int) -> dict[str, Any]:
         "type": "perspective",
         "fov_axis": "x",
         "fov": float(np.degrees(2 * np.arctan(width / (2 * K[0, 0])))),
-        "principal_point_offset_x": float(K[0, 2] / width - 0.5),
-        "principal_point_offset_y": float(K[1, 2] / height - 0.5),
+        "principal_point_offset_x": float(0.5 - K[0, 2] / width),
+        "principal_point_offset_y": float(0.5 - K[1, 2] / height),
         "near_clip": 1e-3 * max(distance, 1.0),
         "far_clip": 1e3 * max(distance, 1.0),
         "to_world": mi.ScalarTransform4f(pose),
@@ -177,7 +177,7 @@ def _shapes(mi: Any, asset: Asset, matte: bool) -> dict[str, Any]:
         if mesh.normals is not None:
             parameters["vertex_normals"] = mesh.normals[used].reshape(-1)
         if mesh.uvs is not None:
-            parameters["vertex_texcoords"] = (mesh.uvs[used] * np.float32([1, -1]) + np.float32([0, 1])).reshape(-1)
+            parameters["vertex_texcoords"] = mesh.uvs[used].reshape(-1)
         parameters.update()
         shapes[f"part_{number}"] = shape
     return shapes

@@ -230,10 +230,10 @@ def lighting_of(light: Light | None, baked: Bake | None) -> Any:
         empty = np.zeros((2, 2, 4, 3), np.float32)
         return Lighting(
             np.zeros((2, 1), np.int32), empty[0, 0], empty[0, 0, :0], np.zeros((1, 2, 1, 4), np.float32), empty,
-            empty[0], ROUGHNESS_LEVELS, empty[0],
+            empty[:1], ROUGHNESS_LEVELS, empty[0],
         )  # fmt: skip
     return Lighting(
-        baked.point_of, baked.light, baked.leans, baked.probes, light.levels, light.sharp, ROUGHNESS_LEVELS,
+        baked.point_of, baked.light, baked.leans, baked.probes, light.levels, light.sharp[None], ROUGHNESS_LEVELS,
         reflectance_table(),
     )  # fmt: skip
 
@@ -279,6 +279,7 @@ def _draw(
             ray_rows(scene, camera, float(np.linalg.norm(camera.position - scene.vertices.mean(0)))),
             radius=scene.radius,
             most_rough=prepared.most_rough,
+            sparse=ss > 1,
         )
     _shading.shade(mode, ss, ids, surface, lighting, camera.position, incoming, samples)
 

@@ -28,8 +28,8 @@ def ray_scene(corners: NDArray[Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def lobe_taps() -> Floats:
-    """(8, 8, 2) float32 in [0, 1): two numbers for each sample of a block. Any aligned 2x2 or 4x4 part of it, and the
-    whole, is spread evenly over the unit square: Sobol's first two sequences in the order of a Z-curve."""
+    """(8, 8, 2) float32: a point of the unit disc for each sample of a block. Those of any aligned 2x2 or 4x4 part of
+    it, and of the whole, are spread evenly: Sobol's first two sequences in the order of a Z-curve."""
     from svdmv.render._reflection import BLOCK
 
     y, x = np.indices((BLOCK, BLOCK))
@@ -42,7 +42,8 @@ def lobe_taps() -> Floats:
         bits ^= np.where(index >> b & 1, direction, 0)
         direction ^= direction >> 1
     second = bits / 2.0**32
-    return np.stack([first + 0.5 / 64, second + 0.5 / 64], -1).astype(np.float32)
+    distance, angle = np.sqrt(first + 0.5 / 64), 2 * np.pi * (second + 0.5 / 64)
+    return np.stack([distance * np.cos(angle), distance * np.sin(angle)], -1).astype(np.float32)
 
 
 def ray_rows(scene: Scene, camera: Camera, distance: float) -> NDArray[np.int64]:
@@ -66,8 +67,10 @@ def traced_light(
     *,
     radius: float,
     most_rough: float,
+    sparse: bool,
 ) -> Floats:
-    """(H, W, 3) linear light that each sample mirrors, -1 where its roughness is not below `most_rough`.
+    """(H, W, 3) linear light that each sample mirrors, -1 where no ray was shot: where its roughness is not below
+    `most_rough`, and at every second sample when `sparse`.
 
     Args:
         embree: ray_scene of the surface's own faces.
@@ -82,8 +85,8 @@ def traced_light(
     starts, rays = np.empty((covered, 3), np.float32), np.empty((covered, 3), np.float32)
     blurs = np.empty(covered, np.float32)
     count = kernels.reflection_rays(
-        ids, surface, eye, LIFT * radius, most_rough, lobe_taps(), normals, roughness, weights, places, starts, rays,
-        blurs,
+        ids, surface, eye, LIFT * radius, most_rough, sparse, lobe_taps(), normals, roughness, weights, places, starts,
+        rays, blurs,
     )  # fmt: skip
     light = np.empty((height, width, 3), np.float32)
     for first in range(0, count, RAYS_AT_ONCE):

@@ -191,7 +191,7 @@ def test_light_along_a_direction_is_the_maps_own_value() -> None:
     roughness = np.array([0.0, 0.5, 1.0], np.float32)
     directions, _ = map_directions(8)
     for lev, y, x in ((0, 0, 3), (1, 4, 15), (2, 7, 0)):
-        found = _shading.light_along(levels, levels[0], roughness, *directions[y, x], float(roughness[lev]))
+        found = _shading.light_along(levels, levels[:1], roughness, *directions[y, x], float(roughness[lev]))
         np.testing.assert_allclose(found, levels[lev, y, x], rtol=2e-3)
 
 
