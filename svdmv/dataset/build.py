@@ -107,6 +107,7 @@ def try_again(plan: Plan, folder: Path, reasons: Sequence[str]) -> None:
         for path in sorted((folder / LEDGER_FOLDER).glob("*.sqlite")):
             with Ledger(folder, plan.digest, path.stem) as ledger:
                 ledger.forget_failures(reasons)
+        (folder / MANIFEST_FILE).unlink(missing_ok=True)
 
 
 def run_shards(

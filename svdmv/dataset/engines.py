@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from svdmv.core import ConfigError, InputError, SvdmvError
+from svdmv.core import ConfigError, DeviceError, InputError, SvdmvError
 from svdmv.core.require import require
 from svdmv.dataset.build import BuildReport, Report, build, finish, prepare, run_shards
 from svdmv.dataset.ledger import all_rows
@@ -120,13 +120,34 @@ def build_on_ray(
         numbers = [n for n in range(plan.num_shards) if n not in shards]
         started = not ray.is_initialized()
         if started and numbers:
-            ray.init(address=address or None, logging_level="ERROR", log_to_driver=False)
+            _join_cluster(ray, address)
         try:
             done = _rendered_on_ray(ray, folder, numbers, limits, cpus_per_shard, minutes, command, report)
+        except ray.exceptions.RayError as error:
+            raise DeviceError(
+                "A shard was lost on the Ray cluster",
+                where=address or "a cluster on this machine",
+                seen=" ".join(str(error).split())[:300],
+                expected="nodes that stay, or come back, and see the output under the same path",
+                next_step="run the same command again; it goes on",
+            ) from error
         finally:
             if started and numbers:
                 ray.shutdown()
         return finish(plan, folder, done)
+
+
+def _join_cluster(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address or None, logging_level="ERROR", log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise DeviceError(
+            "The Ray cluster does not answer",
+            where=address or "a cluster on this machine",
+            seen=" ".join(str(error).split())[:300],
+            expected="HOST:PORT of a running head node, or nothing for a cluster here",
+            next_step="ray start --head",
+        ) from error
 
 
 def _rendered_on_ray(
