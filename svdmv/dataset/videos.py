@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".ppm", ".bmp")
 # Frames a second and threshold of each pass: hard cuts at full rate, then slower changes that only show between frames
 # farther apart. SVD uses three rates and does not publish its values (App. C); these are ours.
-CASCADE: tuple[tuple[float, float], ...] = ((0.0, 27.0), (6.0, 32.0), (2.0, 45.0))
+CASCADE: tuple[tuple[float, float], ...] = ((0.0, 27.0), (6.0, 27.0), (2.0, 27.0))
 CUT_SIDE_PX = 120
 
 
@@ -92,7 +92,10 @@ def picture_files(folder: Path) -> list[Path]:
 def cuts_in(
     frames: Iterable[NDArray[np.uint8]], fps: float, cascade: Sequence[tuple[float, float]] = CASCADE
 ) -> list[int]:
-    """Frames at which a new shot begins, by a cascade of PySceneDetect's content detector over several frame rates.
+    """Frames at which a new shot begins, by a cascade of PySceneDetect's detectors over several frame rates.
+
+    At full rate a change of content is a cut; at slower rates, where motion changes much as well, only one that stands
+    out among its neighbours (the adaptive detector).
 
     Args:
         frames: every frame in order, (H, W, 3) uint8, small ones suffice. fps: their rate.
@@ -104,7 +107,12 @@ def cuts_in(
     detectors = require("scenedetect.detectors", "data", "cut detection")
     common = require("scenedetect.common", "data", "cut detection")
     strides = [max(1, round(fps / rate)) if rate > 0 else 1 for rate, _ in cascade]
-    passes = [detectors.ContentDetector(threshold=threshold, min_scene_len=1) for _, threshold in cascade]
+    passes = [
+        detectors.ContentDetector(threshold=threshold, min_scene_len=1)
+        if rate == 0
+        else detectors.AdaptiveDetector(min_content_val=threshold, min_scene_len=3)
+        for rate, threshold in cascade
+    ]
     found: list[list[int]] = [[] for _ in cascade]
     for n, frame in enumerate(frames):
         bgr = np.ascontiguousarray(frame[..., ::-1])

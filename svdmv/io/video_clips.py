@@ -124,10 +124,12 @@ def frames_at(index: VideoIndex, numbers: Sequence[int], *, short_side_px: int |
 
 
 def copy_clip(index: VideoIndex, start: int, stop: int, path: Path | str) -> int:
-    """Write frames start .. stop - 1 as a video of its own, every byte of the coded pictures kept; whole or not at all.
+    """Write frames from `start` on, up to `stop` - 1, as a video of its own, every byte of the coded pictures kept;
+    whole or not at all.
 
-    `start` must be a key frame, so that no frame is lost or coded anew. Returns how many frames were written.
-    Raises DataError: it is not one, or the span is empty.
+    `start` must be a key frame, so that nothing is coded anew. Frames that are coded with the help of one at or behind
+    `stop` cannot be kept without it: the clip then ends a few frames earlier. Returns how many frames were written.
+    Raises DataError: no key frame, or an empty span.
     """
     if start not in index.keyframes or not start < stop <= len(index):
         raise DataError(
@@ -137,30 +139,37 @@ def copy_clip(index: VideoIndex, start: int, stop: int, path: Path | str) -> int
             expected=f"one of {index.keyframes[:8].tolist()}{' ...' if len(index.keyframes) > 8 else ''}",
         )
     av = require("av", None, "writing video")
-    suffix = Path(path).suffix.lower()
-    low = index.times_s[start] - 0.25 / index.fps
-    high = index.times_s[stop] - 0.25 / index.fps if stop < len(index) else np.inf
-    count = 0
+    kind = "mp4" if Path(path).suffix.lower() in (".mp4", ".m4v", ".mov") else "matroska"
     with av.open(str(index.path)) as box, whole_file(path) as temporary:
         stream = box.streams.video[0]
-        kind = "mp4" if suffix in (".mp4", ".m4v", ".mov") else "matroska"
+        kept, whole, last = [], 0, start - 1
+        for packet in box.demux(stream):
+            if packet.pts is None or not packet.size:
+                continue
+            number = _number_of(packet, stream, index)
+            if number < start:
+                continue
+            if number >= stop:
+                break
+            kept.append(packet)
+            last = max(last, number)
+            if last - start + 1 == len(kept):
+                whole = len(kept)  # every frame so far can be decoded from what is here
         with av.open(str(temporary), "w", kind) as out:
             copied = out.add_stream_from_template(stream)
-            first = stream.start_time or 0
-            shift: int | None = None
-            for packet in box.demux(stream):
-                if packet.pts is None or not packet.size:
-                    continue
-                time = float((packet.pts - first) * stream.time_base)
-                if not low <= time < high:
-                    continue
-                shift = packet.pts if shift is None else shift
+            shift = kept[0].pts
+            for packet in kept[:whole]:
                 packet.pts -= shift
                 packet.dts = None if packet.dts is None else packet.dts - shift
                 packet.stream = copied
                 out.mux(packet)
-                count += 1
-    return count
+    return whole
+
+
+def _number_of(packet: Any, stream: Any, index: VideoIndex) -> int:
+    """The frame that a packet holds, by its time."""
+    time = float((packet.pts - (stream.start_time or 0)) * stream.time_base)
+    return int(np.abs(index.times_s - time).argmin())
 
 
 def _pixels(frame: Any, short_side_px: int | None) -> NDArray[np.uint8]:
