@@ -37,7 +37,7 @@ def pictures_of_material(
         return {}
     first = next(iter(slots.values()))
     pictures = {name: picture_of_slot(document, slot) for name, slot in slots.items()}
-    shared = {name: slot for name, slot in slots.items() if slot.same_coordinates(first)}
+    shared = {name: slot for name, slot in slots.items() if slot.same_coordinates(first) or _copied(name, pieces)}
     low, tiles = _unrolling(document, shared, pictures, pieces)
     if tiles != (1, 1):
         for name, slot in shared.items():
@@ -56,6 +56,12 @@ def pictures_of_material(
         else:
             pictures[name] = painted
     return {name: pictures[name] for name in slots if name in pictures}
+
+
+def _copied(name: str, pieces: list[Piece]) -> bool:
+    """True when the other coordinates of a texture are the first ones again, as many programs write them."""
+    pairs = [(piece.uvs, piece.other_uvs.get(name)) for piece in pieces]
+    return all(a is not None and b is not None and np.array_equal(a, b) for a, b in pairs)
 
 
 def _unrolling(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 MESHOPT_NAMES = ("KHR_meshopt_compression", "EXT_meshopt_compression")
 _MOST_RATIO = 1024  # 256 equal elements cost a quarter of a byte for each of their bytes at least
+_LARGEST_EXPONENT = 100  # that the exponential filter allows
 _STRIDES = {"OCTAHEDRAL": (4, 8), "QUATERNION": (8,), "COLOR": (4, 8)}
 
 
@@ -56,7 +57,8 @@ def _filtered(values: NDArray[Any], name: str, stride: int) -> NDArray[Any]:
         return values
     if name == "EXPONENTIAL":
         packed = values.reshape(-1).view("<i4")
-        return np.asarray(np.ldexp(((packed << 8) >> 8).astype(np.float32), packed >> 24), "<f4")
+        exponent = (packed >> 24).clip(-_LARGEST_EXPONENT, _LARGEST_EXPONENT)
+        return np.asarray(np.ldexp(((packed << 8) >> 8).astype(np.float32), exponent), "<f4")
     if stride not in _STRIDES.get(name, ()):
         raise ValueError(f"filter {name!r} on {stride} bytes")
     parts = values.reshape(-1).view("<i1" if stride == 4 else "<i2").reshape(-1, 4)
@@ -72,7 +74,7 @@ def _octahedral(parts: NDArray[Any]) -> NDArray[Any]:
     z = 1 - np.abs(x) - np.abs(y)
     fold = np.minimum(z, 0)
     unit = np.stack([x - np.copysign(fold, x), y - np.copysign(fold, y), z], 1)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-30)
     out = parts.copy()
     out[:, :3] = np.rint(unit * limit)
     return out
@@ -84,7 +86,7 @@ def _quaternions(parts: NDArray[Any]) -> NDArray[Any]:
     largest = np.sqrt(np.maximum(0, 1 - (small**2).sum(1)))
     out = np.empty_like(parts)
     order = ((parts[:, 3:4] & 3) + np.arange(4)) % 4
-    values = np.rint(np.column_stack([largest, small]) * 32767).astype(parts.dtype)
+    values = np.rint(np.column_stack([largest, small]).clip(-1, 1) * 32767).astype(parts.dtype)
     np.put_along_axis(out, order, values, axis=1)
     return out
 
