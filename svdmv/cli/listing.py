@@ -18,11 +18,14 @@ NEEDS = {
     "rembg": 'a model of rembg on disk, "svdmv[matting]"',
     "border_key": "an even background",
     "grabcut": '"svdmv[grabcut]"',
+    "objaverse": '"svdmv[data]"',
+    "objaverse_xl": '"svdmv[data]"',
 }
 
 
 def list_all(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Models, reconstruction methods, renderers, lights, segmenters, samplers and exporters."""
+    from svdmv.dataset.sources import SOURCES
     from svdmv.diffusion.checkpoint import BUILT_IN
     from svdmv.diffusion.samplers import SAMPLERS
     from svdmv.io.meshes import EXPORTERS
@@ -38,6 +41,7 @@ def list_all(as_json: Annotated[bool, typer.Option("--json", help="Machine-reada
         "samplers (--sampler)": list(SAMPLERS),
         "renderers (--renderer)": [*RENDERERS, *entry_points(group="svdmv.renderers").names],
         "lights (--hdri)": [*ENVIRONMENTS, "FILE.hdr"],
+        "objects (svdmv data build sources.NAME)": [*SOURCES, *entry_points(group="svdmv.sources").names],
         "export formats": [*EXPORTERS, *entry_points(group="svdmv.exporters").names],
     }
     if as_json:

@@ -22,7 +22,7 @@ from svdmv.io.atomic import whole_file, write_json
 
 @dataclass(frozen=True)
 class ObjectSource:
-    """One object: `location` is a model file or `shape:SEED` for a procedural one."""
+    """One object: `location` is a model file or what else `asset_from_location` knows."""
 
     id: str
     location: str
@@ -58,13 +58,11 @@ def drawn_for(id_: str, rule: OrbitRendering) -> tuple[list[float], str]:
 
 def rendered_orbits(item: ObjectSource, rule: OrbitRendering) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(K, V, S, S, 4) uint8. Raises SvdmvError when the object cannot be used."""
-    from svdmv.dataset.shapes import shape_from_seed
-    from svdmv.io.meshes import normalised, read_asset
+    from svdmv.dataset.objects import asset_from_location
+    from svdmv.io.meshes import normalised
     from svdmv.render import render_views
 
-    procedural = item.location.startswith("shape:")
-    asset = shape_from_seed(int(item.location[6:])) if procedural else read_asset(Path(item.location))
-    asset, _ = normalised(asset, rule="bounding_sphere")
+    asset, _ = normalised(asset_from_location(item.location), rule="bounding_sphere")
     elevations, light = drawn_for(item.id, rule)
     orbits = [Orbit.static(e, rule.num_views, radius=rule.radius, fov_y_deg=rule.fov_y_deg) for e in elevations]
     cameras = [camera for orbit in orbits for camera in orbit.cameras(rule.size, rule.size)]
