@@ -43,7 +43,7 @@ SCRIPT = str(Path(__file__).resolve())
 COMMAND = (sys.executable, SCRIPT, "--serve")
 FAULTS = ("segfault", "hang", "memory", "exit")
 RULE = OrbitRule(size=32, orbits_per_object=1, shading="unlit", supersampling=1)
-LIMITS = Limits(memory_mb=3000, seconds=40, recycle_after=60)
+LIMITS = Limits(memory_mb=3000, seconds=20, recycle_after=60)
 
 
 def faulty(item: ObjectSource, rule: OrbitRule, rejects: RejectRules, seed: int) -> ObjectResult:

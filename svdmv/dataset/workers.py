@@ -30,9 +30,14 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a child. memory_mb: of private and of resident memory. seconds: for an object; start_seconds: until
-    the child is ready. recycle_after: objects until a fresh child takes over. attempts: of an object that kills or
-    outlasts its child, over all runs, before it counts as failed."""
+    """Bounds on a child.
+
+    Attributes:
+        memory_mb: of private and of resident memory; 0 = none.
+        seconds: for an object, as WorkClock counts. start_seconds: until the child is ready, likewise.
+        recycle_after: objects until a fresh child takes over.
+        attempts: of an object that ends or outlasts its child, over all runs, before it counts as failed.
+    """
 
     memory_mb: int = 4000
     seconds: float = 180.0
@@ -64,6 +69,34 @@ class ChildEndedError(Exception):
 
 class StoppedError(Exception):
     """The run is to end now."""
+
+
+class WorkClock:
+    """Time that a process has had: its CPU time, and the time it slept. Waiting for a busy core does not count, so that
+    no good object runs out of time because the machine is overloaded. Where there is no /proc, time by the clock.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._stat = Path(f"/proc/{pid}/stat")
+        self._charged = 0.0
+        self._last, self._last_cpu = time.monotonic(), self._now()[1]
+
+    def seconds(self) -> float:
+        """Up to now; to be asked often, since sleep is seen by looking."""
+        now = time.monotonic()
+        runnable, cpu = self._now()
+        worked, passed = cpu - self._last_cpu, now - self._last
+        self._charged += worked if runnable else max(worked, passed)
+        self._last, self._last_cpu = now, cpu
+        return self._charged
+
+    def _now(self) -> tuple[bool, float]:
+        """Does it want a core, and its CPU seconds."""
+        try:
+            words = self._stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            return False, 0.0
+        return words[0] == "R", (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Child:
@@ -120,7 +153,7 @@ class Child:
     def _exchange(self, line: str, seconds: float) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        began, handle = time.monotonic(), self._process.stdout.fileno()
+        began, handle, clock = time.monotonic(), self._process.stdout.fileno(), WorkClock(self._process.pid)
         try:
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
@@ -132,7 +165,7 @@ class Child:
             used = resident_mb(self._process.pid)
             if self._limits.memory_mb and used > self._limits.memory_mb:
                 raise self._killed("oom", f"more than {self._limits.memory_mb} MB", began)
-            if time.monotonic() - began > seconds:
+            if clock.seconds() > seconds:
                 raise self._killed("timeout", f"more than {seconds:g} s", began)
             if select.select([handle], [], [], LOOK_EVERY_S)[0]:
                 chunk = os.read(handle, 1 << 16)

@@ -83,6 +83,9 @@ def commit(fault: str) -> None:
         ctypes.string_at(0)
     elif kind == "hang":
         time.sleep(600)
+    elif kind == "busy":
+        while True:
+            hashlib.sha256(bytes(1000))
     elif kind == "memory":
         np.ones(20_000_000_000 // 8)
     elif kind == "exit":

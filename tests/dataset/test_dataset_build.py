@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from svdmv.dataset.engines import build_slurm_task, build_with, shards_of_task
 from svdmv.dataset.ledger import all_rows
 from svdmv.dataset.plan import Plan, only_run
 from svdmv.dataset.shard import TAR_END
-from svdmv.dataset.workers import Limits
+from svdmv.dataset.workers import Limits, WorkClock
 
 QUICK = Limits(memory_mb=2000, seconds=3, attempts=2)
 
@@ -84,6 +85,19 @@ def test_every_fault_is_its_own_row_and_the_others_are_untouched(drawn_data: Pat
     here = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[1:]]
     sums = {row["key"]: row["sha256"] for row in here}
     assert {row["key"]: row["sha256"] for row in calm}.items() <= sums.items()
+
+
+def test_time_counts_work_and_sleep_and_not_waiting_for_a_core(tmp_path: Path) -> None:
+    made = run(plan_of(objects(1, x="fault:busy")), tmp_path / "out", Limits(seconds=3, attempts=1))
+    assert made.ended == {("failed", "timeout"): 1, ("rendered", ""): 1}
+    stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    clock, began = WorkClock(stopped.pid), time.monotonic()
+    while time.monotonic() - began < 0.5:
+        time.sleep(0.02)
+        slept = clock.seconds()
+    stopped.kill()
+    stopped.wait()
+    assert 0.25 < slept < 5
 
 
 def test_failures_are_tried_again_when_asked(tmp_path: Path) -> None:
