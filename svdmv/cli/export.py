@@ -15,7 +15,7 @@ from svdmv.core.errors import EXIT_PARTIAL, ConfigError, InputError
 
 def export(
     mesh: Annotated[
-        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)
+        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .dae, .obj, .ply or .stl file.", show_default=False)
     ],
     out: Annotated[
         Path | None,
@@ -58,6 +58,8 @@ def export(
         write_asset(out, asset)
         if not quiet and not as_json:
             sys.stdout.write(f"{mesh.name} -> {out}: {len(asset.mesh.faces)} faces\n")
+            notes = asset.provenance.get("source", {}).get("notes", [])
+            sys.stdout.write("".join(f"  note: {note}\n" for note in notes))
     if check:
         rows = check_asset(asset)
         if as_json:

@@ -43,7 +43,7 @@ class Shading(StrEnum):
 
 def render(
     mesh: Annotated[
-        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .obj, .ply or .stl file.", show_default=False)
+        Path, typer.Argument(metavar="MESH", help="A .glb, .gltf, .dae, .obj, .ply or .stl file.", show_default=False)
     ],
     out: Out,
     size: Annotated[
