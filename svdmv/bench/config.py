@@ -1,0 +1,153 @@
+"""Typed settings of `svdmv bench run`: KEY=VALUE, unknown keys refused with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from svdmv.bench.methods import ALWAYS, Method, method_from_name
+from svdmv.bench.metrics import Metric, metric_from_name
+from svdmv.bench.references import cache_folder
+from svdmv.bench.runner import RunPlan
+from svdmv.bench.suite import BACKGROUNDS, load_suite
+from svdmv.core import ConfigError, SvdmvError
+
+OPTION_OF = {  # which option goes to which method
+    "svdmv": ("model", "steps", "guidance", "device"),
+    "folder": ("views", "layout", "name"),
+    "mean_orbit": ("store",),
+    "nearest_orbit": ("store",),
+    "reference_vae": ("model",),
+}
+
+
+@dataclass
+class BenchConfig:
+    """suite: name or file. method: one or several names, comma between. output: folder of the run.
+
+    data: folder of the suite's objects. store: training orbits; adds mean_orbit and nearest_orbit. model, steps,
+    guidance, device: of svdmv. views, layout, name: of folder. metrics: instead of the suite's, comma between.
+    backgrounds: comma between, the first is tabled. limit: first so many objects. cache: folder of reference views,
+    none = no cache. trivial: whether the rows that are always there are run.
+    """
+
+    suite: str = "mini"
+    method: str = "svdmv"
+    output: str = ""
+    data: str = ""
+    store: str = ""
+    model: str = "svdmv-mini"
+    steps: str = ""
+    guidance: str = ""
+    device: str = "cpu"
+    views: str = ""
+    layout: str = "svdmv"
+    name: str = ""
+    metrics: str = ""
+    backgrounds: str = "white"
+    seeds: int = 1
+    limit: int = 0
+    cache: str = ""
+    trivial: bool = True
+
+
+def bench_config(overrides: Sequence[str]) -> BenchConfig:
+    """Raises ConfigError: unknown key, wrong type, not KEY=VALUE."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    known = [f.name for f in fields(BenchConfig)]
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.4)
+            raise ConfigError(
+                "A benchmark setting is unknown" if equals else "A benchmark setting is not KEY=VALUE",
+                where=override,
+                seen=key,
+                expected=f"{near[0]}=..." if near else ", ".join(known),
+                next_step="svdmv bench run --help",
+            )
+    try:
+        values = {key: value for key, _, value in (o.partition("=") for o in overrides)}
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchConfig), values))
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            "A benchmark setting cannot be used",
+            where=" ".join(overrides),
+            seen=" ".join(str(error).split())[:200],
+            expected="a value of the right type",
+            next_step="svdmv bench run --help",
+        ) from error
+    assert isinstance(made, BenchConfig)
+    return made
+
+
+def plan_from_config(config: BenchConfig) -> tuple[RunPlan, dict[str, str]]:
+    """The plan, and why metrics that were asked for are left out (their weights are not at hand).
+
+    Raises ConfigError: an unknown name, or a suite without objects; whatever methods raise while they load.
+    """
+    suite = load_suite(config.suite)
+    if not suite.objects:
+        raise ConfigError(
+            "The suite has no objects of its own",
+            where=suite.name,
+            seen="an empty list",
+            expected=suite.data,
+            next_step="suite=FILE.yaml, a copy with objects",
+        )
+    backgrounds = tuple(config.backgrounds.split(","))
+    for background in backgrounds:
+        if background not in BACKGROUNDS:
+            raise ConfigError(
+                "The background is unknown", where="backgrounds", seen=background, expected=", ".join(BACKGROUNDS)
+            )
+    metrics: list[Metric] = []
+    absent: dict[str, str] = {}
+    for name in config.metrics.split(",") if config.metrics else suite.metrics:
+        try:
+            metrics.append(metric_from_name(name))
+        except ConfigError:
+            raise
+        except SvdmvError as error:
+            if config.metrics:
+                raise
+            absent[name] = f"{error.what}: {error.seen}"
+    names = config.method.split(",")
+    if config.trivial:
+        names += [n for n in ALWAYS if n not in names]
+        names += [n for n in ("mean_orbit", "nearest_orbit") if config.store and n not in names]
+    methods = _methods(config, names)
+    cache = None if config.cache == "none" else Path(config.cache) if config.cache else cache_folder()
+    if config.seeds < 1:
+        raise ConfigError("The number of seeds is out of range", where="seeds", seen=config.seeds, expected="1 or more")
+    plan = RunPlan(
+        suite,
+        methods,
+        tuple(metrics),
+        config.seeds,
+        backgrounds,
+        Path(config.data) if config.data else None,
+        cache,
+        config.limit or None,
+    )
+    return plan, absent
+
+
+def _methods(config: BenchConfig, names: Sequence[str]) -> tuple[Method, ...]:
+    made = []
+    for name in names:
+        keys: Any = OPTION_OF.get(name, ())
+        made.append(method_from_name(name, {k: str(getattr(config, k)) for k in keys if getattr(config, k) != ""}))
+    if len({m.name for m in made}) < len(made):
+        raise ConfigError(
+            "Two methods have one name",
+            where="method",
+            seen=", ".join(m.name for m in made),
+            expected="different names",
+        )
+    return tuple(made)

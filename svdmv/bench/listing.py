@@ -1,0 +1,36 @@
+"""What `svdmv bench list` shows: suites, methods, metrics, and whether this machine has what they need."""
+
+from __future__ import annotations
+
+from svdmv.bench.methods import ALWAYS, method_names
+from svdmv.bench.metrics import metric_from_name, metric_names
+from svdmv.bench.suite import load_suite, suite_names
+from svdmv.core import SvdmvError
+
+NEEDS = {
+    "mean_orbit": "store=ORBITS",
+    "nearest_orbit": "store=ORBITS",
+    "svdmv": "model=ID|PATH",
+    "reference_vae": "model=ID|PATH",
+    "folder": "views=FOLDER, layout=NAME",
+}
+
+
+def listing() -> str:
+    """Text in three blocks."""
+    lines = ["suites (suite=)"]
+    for name in suite_names():
+        suite = load_suite(name)
+        objects = f"{len(suite.objects)} objects" if suite.objects else "objects not published"
+        lines.append(f"  {name:<18}{suite.title}; {objects}, {suite.size_px} px, {suite.sha256[:12]}")
+    lines.append("methods (method=)")
+    for name in method_names():
+        note = "always run" if name in ALWAYS else NEEDS.get(name, "")
+        lines.append(f"  {name:<18}{note}".rstrip())
+    lines.append("metrics (metrics=)")
+    for name in metric_names():
+        try:
+            lines.append(f"  {name:<18}{metric_from_name(name).detail or 'ready'}")
+        except SvdmvError as error:
+            lines.append(f"  {name:<18}not at hand: {error.what}; {error.next_step}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,137 @@
+"""View metrics: a score for every view of a prediction against the true one. A plain table name -> Metric.
+
+Everything is over one background, in sRGB, range [0, 1], at one size. Prediction and truth go through the same
+composite and the same rounding to 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.bench.suite import BACKGROUNDS
+from svdmv.core import ConfigError, DataError, ViewSet
+
+FloatArray = NDArray[np.float64]
+Pixels = NDArray[np.float32]
+PSNR_CAP_DB = 100.0
+
+
+@dataclass(frozen=True)
+class ViewPair:
+    """Prediction and truth as every metric gets them.
+
+    prediction, truth: (N, H, W, 3) float32 in [0, 1] over the background. predicted_mask, true_mask: (N, H, W) bool,
+    alpha of at least one half; the prediction's is None when the method gives no alpha.
+    """
+
+    prediction: Pixels
+    truth: Pixels
+    predicted_mask: NDArray[np.bool_] | None
+    true_mask: NDArray[np.bool_]
+
+    @property
+    def either(self) -> NDArray[np.bool_]:
+        """Union of the masks; the truth's alone where the prediction has none."""
+        return self.true_mask if self.predicted_mask is None else self.true_mask | self.predicted_mask
+
+
+@dataclass(frozen=True)
+class Metric:
+    """name: column. higher_is_better: direction. compute: ViewPair -> (N,) float64, NaN = not defined for that view.
+
+    detail: network and its hash where there is one; it stands in the column's header.
+    """
+
+    name: str
+    higher_is_better: bool
+    compute: Callable[[ViewPair], FloatArray]
+    unit: str = ""
+    detail: str = ""
+
+
+METRICS = {
+    "psnr": "svdmv.bench.pixel_metrics:psnr",
+    "psnr_object": "svdmv.bench.pixel_metrics:psnr_object",
+    "mse": "svdmv.bench.pixel_metrics:mse",
+    "ssim": "svdmv.bench.pixel_metrics:ssim",
+    "iou": "svdmv.bench.pixel_metrics:iou",
+    "lpips_alex": "svdmv.bench.network_metrics:lpips_alex",
+    "lpips_squeeze": "svdmv.bench.network_metrics:lpips_squeeze",
+    "lpips_vgg": "svdmv.bench.network_metrics:lpips_vgg",
+    "clip_s": "svdmv.bench.network_metrics:clip_s",
+}
+
+
+def metric_names() -> list[str]:
+    """Ours and those of other packages (entry points svdmv.metrics)."""
+    return [*METRICS, *(point.name for point in entry_points(group="svdmv.metrics"))]
+
+
+def metric_from_name(name: str) -> Metric:
+    """Resolve a name; loads the weights it needs.
+
+    Raises:
+        ConfigError: unknown name. CheckpointError, MissingDependency: weights or a package are not at hand.
+    """
+    if name in METRICS:
+        module, _, function = METRICS[name].partition(":")
+        made: Metric = getattr(import_module(module), function)()
+        return made
+    for point in entry_points(group="svdmv.metrics"):
+        if point.name == name:
+            made = point.load()()
+            return made
+    raise ConfigError(
+        "The metric is unknown", where="metrics", seen=name, expected=", ".join(metric_names()), next_step="svdmv list"
+    )
+
+
+def view_pair(prediction: ViewSet, truth: ViewSet, background: str = "white") -> ViewPair:
+    """Composite both sides alike.
+
+    Raises DataError: count or size differ, the truth has no alpha, or the background is unknown.
+    """
+    if len(prediction) != len(truth):
+        raise DataError(
+            "A prediction has the wrong number of views", where="views", seen=len(prediction), expected=str(len(truth))
+        )
+    if prediction.size != truth.size:
+        raise DataError(
+            "A prediction has the wrong size",
+            where="views",
+            seen="{}x{}".format(*prediction.size),
+            expected="{}x{}".format(*truth.size),
+        )
+    true_alpha = truth.rgba_u8()[..., 3]
+    if truth.alphas is None:
+        raise DataError("The reference views have no alpha", where="reference", seen="RGB", expected="RGBA")
+    if background not in BACKGROUNDS:
+        raise DataError(
+            "The background is unknown", where="background", seen=background, expected=", ".join(BACKGROUNDS)
+        )
+    predicted = None if prediction.alphas is None else prediction.rgba_u8()[..., 3] >= 128
+    return ViewPair(_over(prediction, background), _over(truth, background), predicted, true_alpha >= 128)
+
+
+def _over(views: ViewSet, background: str) -> Pixels:
+    """(N, H, W, 3) float32: soft alpha over the background, rounded to 8 bits as a saved picture would be."""
+    rgba = views.rgba_u8().astype(np.float32)
+    alpha = rgba[..., 3:] / 255
+    mixed = rgba[..., :3] * alpha + 255 * BACKGROUNDS[background] * (1 - alpha)
+    rounded: Pixels = (np.round(mixed) / 255).astype(np.float32)
+    return rounded
+
+
+def checked_scores(name: str, scores: Any, count: int) -> FloatArray:
+    """A metric's answer as (N,) float64. Raises DataError when it has another shape."""
+    values = np.asarray(scores, np.float64)
+    if values.shape != (count,):
+        raise DataError("A metric answered with the wrong shape", where=name, seen=values.shape, expected=f"({count},)")
+    return values

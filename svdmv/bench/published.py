@@ -1,0 +1,35 @@
+"""Figures as published: a block of their own, with their sources, never in a table with measured ones."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from svdmv.bench.suite import suites_folder
+from svdmv.core.require import require
+
+
+def published_tables() -> list[dict[str, Any]]:
+    """Tables of configs/published.yaml: source, columns, rows."""
+    yaml = require("yaml", None, "reading published figures")
+    tables: list[dict[str, Any]] = yaml.safe_load((suites_folder().parent / "published.yaml").read_text("utf-8"))
+    return tables
+
+
+def published_block() -> str:
+    """HTML."""
+    parts = []
+    for table in published_tables():
+        heads = "".join(f"<th>{html.escape(c)}</th>" for c in table["columns"])
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th>" + "".join(f"<td>{value:g}</td>" for value in values) + "</tr>"
+            for name, values in table["rows"].items()
+        )
+        parts.append(
+            f"<p class='note'>{html.escape(table['source'])}</p><div class='wide'><table>"
+            f"<thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+    return (
+        "<section><details><summary>As published by their authors (other objects and protocols: not comparable "
+        f"with the tables above)</summary>{''.join(parts)}</details></section>"
+    )

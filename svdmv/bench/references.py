@@ -1,0 +1,114 @@
+"""True views of a suite's objects, rendered by this project and cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from svdmv.bench.suite import SHAPE_PREFIX, Suite, SuiteObject, Track
+from svdmv.core import Asset, DataError, InputError, ViewSet
+from svdmv.dataset.shapes import shape_from_seed
+from svdmv.io.meshes import normalised, read_asset
+from svdmv.io.views import load_views, save_views
+from svdmv.render import render_views
+
+RENDERER_VERSION = 1  # raised by hand when the renderer's pictures change
+
+
+def cache_folder() -> Path:
+    """SVDMV_CACHE/bench, or ~/.cache/svdmv/bench."""
+    root = os.environ.get("SVDMV_CACHE") or Path.home() / ".cache" / "svdmv"
+    return Path(root) / "bench"
+
+
+def object_asset(suite: Suite, item: SuiteObject, data: Path | None) -> Asset:
+    """The object of a row, turned and normalised as the suite says.
+
+    Raises:
+        InputError: no data root is given, or the file is not there (with where to get it).
+        DataError: the file differs from the one that the suite names.
+    """
+    if item.source.startswith(SHAPE_PREFIX):
+        asset = shape_from_seed(int(item.source.removeprefix(SHAPE_PREFIX)))
+    else:
+        if data is None or not (data / item.source).is_file():
+            raise InputError(
+                "An object of the suite is not at hand",
+                where=item.source if data is None else data / item.source,
+                seen="no data folder was named" if data is None else "no such file",
+                expected=suite.data or "the suite's objects in one folder",
+                next_step=f"svdmv bench run suite={suite.name} ... data=FOLDER",
+            )
+        found = hashlib.sha256((data / item.source).read_bytes()).hexdigest()
+        if item.sha256 and found != item.sha256:
+            raise DataError(
+                "An object of the suite differs from the one it names",
+                where=data / item.source,
+                seen=f"sha256 {found[:16]}...",
+                expected=f"sha256 {item.sha256[:16]}...",
+                next_step="fetch the suite's objects again",
+            )
+        asset = read_asset(data / item.source)
+    return normalised(_turned(asset, item.turn_deg), rule=suite.framing)[0]
+
+
+def _turned(asset: Asset, degrees: float) -> Asset:
+    """Rotated about +Y, counter-clockwise seen from above."""
+    if degrees == 0:
+        return asset
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    mesh = asset.mesh
+    normals = None if mesh.normals is None else (mesh.normals @ rotation.T).astype(np.float32)
+    turned = replace(mesh, vertices=(mesh.vertices @ rotation.T).astype(np.float32), normals=normals)
+    return replace(asset, mesh=turned)
+
+
+def reference_key(suite: Suite, item: SuiteObject, track: Track) -> str:
+    """Name of the cache entry: a hash of everything that changes the pictures."""
+    said = {
+        "object": [item.source, item.sha256, item.turn_deg],
+        "track": [track.azimuths_deg, track.elevations_deg],
+        "suite": [suite.size_px, suite.radius, suite.fov_y_deg, suite.framing, suite.light, suite.renderer],
+        "supersampling": suite.supersampling,
+        "renderer": RENDERER_VERSION,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: Path | None) -> dict[str, ViewSet]:
+    """Reference views of one object, by track's name; RGBA on the suite's cameras. What is not cached is rendered."""
+    out: dict[str, ViewSet] = {}
+    missing: list[Track] = []
+    for track in suite.tracks:
+        folder = None if cache is None else cache / reference_key(suite, item, track)
+        if folder is not None and (folder / "transforms.json").is_file():
+            out[track.name] = load_views(folder)
+        else:
+            missing.append(track)
+    if missing:
+        asset = object_asset(suite, item, data)
+        cameras = [c for track in missing for c in suite.orbit(track).cameras(suite.size_px, suite.size_px)]
+        views = render_views(
+            asset,
+            cameras,
+            light=suite.light,
+            renderer=suite.renderer,
+            supersampling=suite.supersampling,
+            with_geometry=False,
+        )
+        start = 0
+        for track in missing:
+            part = slice(start, start + len(track.azimuths_deg))
+            start = part.stop
+            assert views.alphas is not None
+            made = ViewSet(views.images[part], views.cameras[part], views.alphas[part], orbit=suite.orbit(track))
+            if cache is not None:
+                save_views(made, cache / reference_key(suite, item, track))
+            out[track.name] = made
+    return {track.name: out[track.name] for track in suite.tracks}

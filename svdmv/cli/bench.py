@@ -1,0 +1,140 @@
+"""svdmv bench list | run | score | compare | report | validate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from svdmv.cli.progress import progress_bar
+
+bench = typer.Typer(no_args_is_help=True, add_completion=False, help="Score views against the truth.")
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)]
+Results = Annotated[list[Path], typer.Argument(metavar="RESULT...", help="Folders of runs.", show_default=False)]
+
+
+@bench.command("list")
+def list_everything() -> None:
+    """Suites, methods and metrics, and what each needs.
+
+    Example: svdmv bench list
+    """
+    from svdmv.bench.listing import listing
+
+    sys.stdout.write(listing())
+
+
+@bench.command("run")
+def run(overrides: Overrides = None) -> None:
+    """Run methods on a suite; a stopped run goes on with the same command.
+
+    Example: svdmv bench run suite=mini method=svdmv output=scores
+    """
+    from svdmv.bench.config import bench_config, plan_from_config
+    from svdmv.bench.runner import run_suite
+    from svdmv.bench.tables import text_table
+    from svdmv.core import ConfigError
+
+    config = bench_config(overrides or [])
+    if not config.output:
+        raise ConfigError(
+            "No output folder is named",
+            where="output",
+            seen="nothing",
+            expected="output=FOLDER",
+            next_step="output=scores",
+        )
+    plan, absent = plan_from_config(config)
+    with progress_bar(quiet=False) as report:
+        result = run_suite(plan, Path(config.output), report)
+    sys.stdout.write(text_table(result))
+    sys.stdout.write("".join(f"not measured: {name}: {why}\n" for name, why in absent.items()))
+    raise typer.Exit(0 if result["complete"] else 4)
+
+
+@bench.command("score")
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Folder of views.", show_default=False)],
+    suite: Annotated[str, typer.Option(help="Suite by name or file.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    data: Annotated[str, typer.Option(help="Folder of the suite's objects.")] = "",
+    layout: Annotated[str, typer.Option(help="Whose layout the folder has.")] = "svdmv",
+    name: Annotated[str, typer.Option(help="Name of the row.")] = "",
+) -> None:
+    """Score views that any program made.
+
+    Example: svdmv bench score VIEWS --suite mini -o scores
+    """
+    run(
+        [
+            f"suite={suite}",
+            "method=folder",
+            f"views={predictions}",
+            f"layout={layout}",
+            f"output={out}",
+            *([f"data={data}"] if data else []),
+            *([f"name={name}"] if name else []),
+        ]
+    )
+
+
+@bench.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Folder of another run.", show_default=False)],
+) -> None:
+    """Models of two runs against each other on the objects that both have.
+
+    Example: svdmv bench compare scores-a scores-b
+    """
+    from svdmv.bench.comparison import comparison_text
+    from svdmv.bench.tables import load_result
+
+    sys.stdout.write(comparison_text(load_result(first), load_result(second)))
+
+
+@bench.command("report")
+def report_html(
+    results: Results,
+    out: Annotated[Path, typer.Option("-o", "--output", help="The HTML file.")],
+) -> None:
+    """One self-contained HTML page of one or several runs.
+
+    Example: svdmv bench report scores -o report.html
+    """
+    from svdmv.bench.report import write_report
+
+    write_report(results, out)
+    sys.stdout.write(f"{out}\n")
+
+
+@bench.command("table")
+def table(
+    result: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    style: Annotated[str, typer.Option("--format", help="text, markdown, latex or json.")] = "text",
+) -> None:
+    """The table of a run.
+
+    Example: svdmv bench table scores --format markdown
+    """
+    from svdmv.bench.tables import load_result, styled_table
+
+    loaded = load_result(result)
+    sys.stdout.write(json.dumps(loaded["mean"], indent=1) + "\n" if style == "json" else styled_table(loaded, style))
+
+
+@bench.command("validate")
+def validate() -> None:
+    """Check this machine's scorer on the closed forms and controls; takes a few seconds.
+
+    Example: svdmv bench validate
+    """
+    from svdmv.bench.validate import validation_rows
+
+    rows = validation_rows()
+    for name, passed, seen in rows:
+        sys.stdout.write(f"{'ok  ' if passed else 'FAIL'} {name}: {seen}\n")
+    raise typer.Exit(0 if all(passed for _, passed, _ in rows) else 1)
