@@ -104,7 +104,7 @@ def by_rasteriser(scene: str, options: argparse.Namespace, folder: Path) -> list
     """All shadings of a scene with 2 x 2 and 3 x 3 samples."""
     rows = []
     for shading in SCENES[scene][4]:
-        for supersampling in (2,) if shading == "final" else (2, 3):
+        for supersampling in (2, 3) if shading == "matte" else (2,):
             out = folder / "views.npy"
             words = ["--one", scene, "--shading", shading, "--supersampling", str(supersampling), "-o", str(out)]
             words += ["--models", str(options.models), "--size", str(options.size)]
@@ -250,7 +250,7 @@ def main() -> int:
                 "command": "python benchmarks/render_quality.py " + " ".join(sys.argv[1:]),
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),
                 "size_px": options.size,
-                "reference": f"Cycles, {options.reference_samples} samples, no denoiser, {options.reference_views} view(s)",
+                "reference": f"Cycles, {options.reference_samples} spp, not denoised, views: {options.reference_views}",
                 "orbit": {"views": NUM_VIEWS, "elevation_deg": ELEVATION_DEG, "radius": RADIUS},
                 "scenes": scenes,
                 "hardware": {

@@ -18,6 +18,9 @@ NEEDS = {
     "rembg": 'a model of rembg on disk, "svdmv[matting]"',
     "border_key": "an even background",
     "grabcut": '"svdmv[grabcut]"',
+    "cycles": "Blender, a program of its own: SVDMV_BLENDER names it",
+    "mitsuba": '"svdmv[reference]"',
+    "FILE.exr": '"svdmv[exr]"',
     "objaverse": '"svdmv[data]"',
     "objaverse_xl": '"svdmv[data]"',
 }
@@ -40,7 +43,7 @@ def list_all(as_json: Annotated[bool, typer.Option("--json", help="Machine-reada
         "segmenters (--segmenter)": list(SEGMENTERS),
         "samplers (--sampler)": list(SAMPLERS),
         "renderers (--renderer)": [*RENDERERS, *entry_points(group="svdmv.renderers").names],
-        "lights (--hdri)": [*ENVIRONMENTS, "FILE.hdr"],
+        "lights (--hdri)": [*ENVIRONMENTS, "FILE.hdr", "FILE.exr"],
         "objects (svdmv data build sources.NAME)": [*SOURCES, *entry_points(group="svdmv.sources").names],
         "export formats": [*EXPORTERS, *entry_points(group="svdmv.exporters").names],
     }

@@ -39,6 +39,7 @@ class Shading(StrEnum):
     PBR = "pbr"
     MATTE = "matte"
     UNLIT = "unlit"
+    FINAL = "final"
 
 
 def render(
@@ -80,13 +81,19 @@ def render(
     hdri: Annotated[
         str,
         typer.Option(
-            "--hdri", "--light", metavar="NAME|FILE", help="A .hdr file, or studio, sky, overcast, sun, uniform."
+            "--hdri",
+            "--light",
+            metavar="NAME|FILE",
+            help="A .hdr or .exr file, or studio, sky, overcast, sun, uniform.",
         ),
     ] = "studio",
-    shading: Annotated[Shading, typer.Option(help="Full materials, matte, or base colour alone.")] = Shading.PBR,
+    shading: Annotated[Shading, typer.Option(help="Full materials, matte, colour alone, or traced.")] = Shading.PBR,
     supersampling: Annotated[
         int, typer.Option(parser=whole("--supersampling", 2), metavar="N", help="Samples along each side of a pixel.")
     ] = 2,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also object positions, base colours and masks, in geometry.npz.")
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -115,6 +122,7 @@ def render(
                 supersampling=supersampling,
                 shading=shading.value,
                 renderer=renderer,
+                with_surface=maps,
                 report=report,
             )
         source = dict(asset.provenance.get("source", {"file": mesh.name}))

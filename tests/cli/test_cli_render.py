@@ -48,6 +48,20 @@ def test_a_model_becomes_a_view_folder(model: Path, tmp_path: Path, capsys: pyte
     assert record["light"] == "studio"
 
 
+def test_maps_and_traced_reflections_on_request(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "views"
+    words = ("--size", "24", "--views", "2", "--shading", "final", "--maps", "--quiet")
+    assert call(str(model), "-o", str(out), *words) == 0
+    views = load_views(out)
+    assert views.provenance["shading"] == "final"
+    assert views.positions is not None
+    assert views.albedos is not None
+    assert views.masks is not None
+    assert views.depths is not None
+    np.testing.assert_array_equal(views.masks, np.isfinite(views.depths))
+    assert views.albedos[views.masks].max() > 0
+
+
 def test_the_same_command_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         words = ("--size", "24", "--views", "3", "--orbit", "dynamic", "--seed", "7", "--fit", "bounding_sphere", "-q")
