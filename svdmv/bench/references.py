@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svdmv.bench.suite import SHAPE_PREFIX, Suite, SuiteObject, Track
+from svdmv.bench.suite import SHAPES, Suite, SuiteObject, Track
 from svdmv.core import Asset, DataError, InputError, ViewSet
 from svdmv.dataset.shapes import shape_from_seed
 from svdmv.io.meshes import normalised, read_asset
@@ -33,8 +33,9 @@ def object_asset(suite: Suite, item: SuiteObject, data: Path | None) -> Asset:
         InputError: no data root is given, or the file is not there (with where to get it).
         DataError: the file differs from the one that the suite names.
     """
-    if item.source.startswith(SHAPE_PREFIX):
-        asset = shape_from_seed(int(item.source.removeprefix(SHAPE_PREFIX)))
+    prefix, colon, seed = item.source.partition(":")
+    if prefix + colon in SHAPES:
+        asset = shape_from_seed(int(seed), version=SHAPES[prefix + colon])
     else:
         if data is None or not (data / item.source).is_file():
             raise InputError(

@@ -20,14 +20,14 @@ from svdmv.core import ConfigError, InputError, Orbit
 from svdmv.core.require import require
 
 FORMAT = 1
-SHAPE_PREFIX = "shape:"
+SHAPES = {"shape:": 1, "shape-v2:": 2}  # prefix of a source -> version of the generator
 BACKGROUNDS = {"white": 1.0, "grey": 0.5, "black": 0.0}
 FRAMINGS = ("unit_box", "bounding_sphere")
 
 
 @dataclass(frozen=True)
 class SuiteObject:
-    """One object. source: a file below the data root, or shape:SEED. sha256: of the file; empty when the publisher's
+    """One object. source: a file below the data root, or shape:SEED, shape-v2:SEED. sha256: of the file; empty when the publisher's
     copy may differ, then the hash met is kept in the result. turn_deg: rotation about +Y before anything else,
     counter-clockwise from above.
     """
