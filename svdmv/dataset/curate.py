@@ -206,16 +206,24 @@ def _write_kept(
     for number, row in enumerate(rows):
         say("frames", number, len(rows))
         clip, folder = clips[row.id], out / "frames" / row.id
-        if settings.num_frames and not folder.is_dir():
+        asked = {"clip": row.id, "count": settings.num_frames, "short_side_px": settings.frame_side}
+        if settings.num_frames and _asked_for(folder) != asked:
             chosen = orbit_frames(clip, settings.num_frames)
             pictures = frames_of(clip, chosen.tolist(), short_side_px=settings.frame_side or None)
-            with whole_folder(folder) as temporary:
+            with whole_folder(folder, overwrite=True) as temporary:
                 for n, picture in enumerate(pictures):
                     write_png(temporary / f"{n:03d}.png", picture)
-                write_json(temporary / "frames.json", {"clip": row.id, "frames": chosen.tolist()})
+                write_json(temporary / "frames.json", {**asked, "frames": chosen.tolist()})
         target = out / "clips" / f"{row.id}{clip.video.path.suffix.lower()}"
         if settings.clips and not clip.video.is_folder and not target.is_file():
             copy_clip(video_index(clip.video.path), clip.start, clip.stop, target)
+
+
+def _asked_for(folder: Path) -> dict[str, object]:
+    """What a folder of frames was written for; {} when there is none."""
+    path = folder / "frames.json"
+    values = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {name: value for name, value in values.items() if name != "frames"}
 
 
 def _write_preferences(rows: Sequence[ClipRow], settings: CurateSettings, out: Path, strips: _Strips) -> None:

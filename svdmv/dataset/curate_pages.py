@@ -19,7 +19,7 @@ from svdmv.dataset.preferences import Pair, Verdict
 from svdmv.io.atomic import write_text
 
 STRIP_FRAMES, STRIP_SIDE_PX = 6, 96
-PAIR_SIDE_PX = 200
+PAIR_SIDE_PX = 300
 MOST_SHOWN = 150
 Strip = Callable[[str], bytes]  # clip id -> JPEG of STRIP_FRAMES frames side by side
 

@@ -18,6 +18,7 @@ FLOW_SIDE_PX = 160  # short side on which flow is computed: Farneback is noise o
 MAP_SIDE_PX = 16  # short side of the flow maps that are averaged (SVD paper, App. C)
 MOTION_FPS = 2.0  # SVD paper, App. C
 TEXT_SHARE = 0.07  # SVD paper, App. C: above this, a clip is dropped
+TEXT_CERTAINTY, TEXT_LETTERS = 0.6, 3
 SHARPNESS_SIDE_PX = 256
 
 
@@ -55,18 +56,22 @@ def sharpness(frames: Pictures) -> NDArray[np.float64]:
 def text_share(frames: Pictures) -> NDArray[np.float64]:
     """(N,) float64: share of each picture that text boxes cover, boxes counted once where they overlap.
 
+    A box counts when at least three letters or digits are read in it with some certainty: the detector alone takes a
+    single object on a plain ground for one huge character.
+
     Raises MissingDependency: rapidocr or onnxruntime is not installed.
     """
     cv2 = require("cv2", "data", "text detection")
     reader = _text_reader()
     out = np.zeros(len(frames))
     for n, frame in enumerate(frames):
-        found = reader(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR), use_cls=False, use_rec=False)
-        boxes = getattr(found, "boxes", None)
-        if boxes is None or not len(boxes):
+        found = reader(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR), use_cls=False)
+        if found.boxes is None or found.txts is None or found.scores is None:
             continue
         mask = np.zeros(frame.shape[:2], np.uint8)
-        for box in boxes:
+        for box, words, score in zip(found.boxes, found.txts, found.scores, strict=True):
+            if score < TEXT_CERTAINTY or sum(letter.isalnum() for letter in words) < TEXT_LETTERS:
+                continue
             cv2.fillPoly(mask, [np.round(np.asarray(box)).astype(np.int32)], 1)
         out[n] = float(mask.mean())
     return out

@@ -204,7 +204,8 @@ def test_a_whole_run_leaves_a_row_for_everything(
     assert (out / "scores.jsonl").read_bytes() == scored  # nothing was scored again
     assert "Preference: motion" in (out / "report.html").read_text("utf-8")
     (out / "scores.jsonl").write_bytes(scored[:-30])  # as a kill leaves it
-    assert curate([*asked, "num_frames=0", "pairs=0"]) == 4
+    assert curate([*asked, "num_frames=6", "frame_side=30", "pairs=0"]) == 4
+    assert all(len(list((out / "frames" / name).glob("*.png"))) == 6 for name in kept[1:2])
 
 
 def test_bad_settings_are_one_sentence(videos: Path, tmp_path: Path) -> None:
