@@ -117,12 +117,13 @@ def view_pair(prediction: ViewSet, truth: ViewSet, background: str = "white") ->
             "The background is unknown", where="background", seen=background, expected=", ".join(BACKGROUNDS)
         )
     predicted = None if prediction.alphas is None else prediction.rgba_u8()[..., 3] >= 128
-    return ViewPair(_over(prediction, background), _over(truth, background), predicted, true_alpha >= 128)
+    made, true = (over_background(views.rgba_u8(), background) for views in (prediction, truth))
+    return ViewPair(made, true, predicted, true_alpha >= 128)
 
 
-def _over(views: ViewSet, background: str) -> Pixels:
-    """(N, H, W, 3) float32: soft alpha over the background, rounded to 8 bits as a saved picture would be."""
-    rgba = views.rgba_u8().astype(np.float32)
+def over_background(rgba_u8: NDArray[np.uint8], background: str = "white") -> Pixels:
+    """(N, H, W, 3) float32 of (N, H, W, 4): soft alpha over the background, rounded to 8 bits as a saved picture is."""
+    rgba = rgba_u8.astype(np.float32)
     alpha = rgba[..., 3:] / 255
     mixed = rgba[..., :3] * alpha + 255 * BACKGROUNDS[background] * (1 - alpha)
     rounded: Pixels = (np.round(mixed) / 255).astype(np.float32)

@@ -40,6 +40,9 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
     for result in results:
         said += [f"{name}: {why}" for name, why in result["failed_objects"].items()]
         said += [f"{p['object']}, {p['method']}, {p['track']}: {p['failed']}" for p in result["failed_predictions"]]
+        for method, found in result["alignment"].items():
+            if found["convention"]:
+                said.append(f"{method}: another convention? {_flat(found['commonest'])} fits most predictions better")
         if len(result["objects"]) < result["objects_of_suite"]:
             said.append(f"only {len(result['objects'])} of the suite's {result['objects_of_suite']} objects were run")
     if not said:

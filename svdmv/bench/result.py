@@ -61,6 +61,7 @@ def result_from_rows(
         },
         "paired": _paired(protocol, table),
         "curves": {m: {k: _curve(rows, m, k, background) for k in metrics} for m in names},
+        "alignment": {m: _alignment(rows, m) for m, facts in protocol["methods"].items() if facts["kind"] == "model"},
         "swing": {b: {m: {k: _rounded(_mean(_object_means(rows, m, k, b))) for k in metrics} for m in names}
                   for b in protocol["backgrounds"]},
         "seconds": {m: _rounded(_cost(rows, m, "seconds", np.mean)) for m in names},
@@ -151,6 +152,19 @@ def _curve(rows: Sequence[Mapping[str, Any]], method: str, metric: str, backgrou
     length = min(map(len, columns))
     stacked = np.minimum(np.stack([c[:length] for c in columns]), 100.0 if metric.startswith("psnr") else np.inf)
     return [_rounded(_mean(stacked[:, n])) for n in range(length)]
+
+
+def _alignment(rows: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
+    """How many predictions another turn, direction or size would fit better by more than 1 dB, and which most often."""
+    found = [p["alignment"] for ps in _predictions(rows, method) for p in ps if "alignment" in p]
+    other = [(a["shift"], a["flipped"], a["scale"]) for a in found if a["suspicious"]]
+    commonest = max(set(other), key=other.count) if other else None
+    return {
+        "searched": len(found),
+        "suspicious": len(other),
+        "commonest": None if commonest is None else dict(zip(("shift", "flipped", "scale"), commonest, strict=True)),
+        "convention": bool(found) and commonest is not None and other.count(commonest) > 0.5 * len(found),
+    }
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], method: str, key: str, how: Any) -> float:

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from svdmv import __version__
+from svdmv.bench.alignment import searched_alignment
 from svdmv.bench.methods import Method, Task
 from svdmv.bench.metrics import Metric
 from svdmv.bench.references import reference_views
 from svdmv.bench.scoring import scores_of
-from svdmv.bench.suite import Suite, SuiteObject
+from svdmv.bench.suite import Suite, SuiteObject, Track
 from svdmv.core import InputError, SvdmvError, ViewSet
 from svdmv.io.atomic import write_json
 from svdmv.io.run_folder import versions
@@ -144,9 +145,18 @@ def prediction_row(plan: RunPlan, task: Task, method: Method, folder: Path) -> d
             prediction = load_views(folder)  # what is scored is what lies there
         row["seconds"], row["peak_memory_mb"] = round(time.perf_counter() - began, 3), peak_memory_mb()
         scores = {b: _scored(task, prediction, plan.metrics, b) for b in plan.backgrounds}
+        if method.kind == "model" and equal_steps(task.track):
+            row["alignment"] = searched_alignment(prediction, task.truth, task.track.input_view).as_dict()
     except SvdmvError as error:
         return row | {"failed": f"{error.what}: {error.seen}"}
     return row | {"scores": scores}
+
+
+def equal_steps(track: Track) -> bool:
+    """Whether the cameras stand at equal azimuth steps and one elevation, so that turning the orbit has a meaning."""
+    azimuths = np.array(track.azimuths_deg)
+    step = 360.0 / len(azimuths)
+    return bool(np.allclose(np.diff(azimuths), step, atol=1e-6) and np.ptp(track.elevations_deg) < 1e-6)
 
 
 def _scored(task: Task, prediction: ViewSet, metrics: Sequence[Metric], background: str) -> dict[str, list[float]]:

@@ -27,8 +27,8 @@ FRAMINGS = ("unit_box", "bounding_sphere")
 
 @dataclass(frozen=True)
 class SuiteObject:
-    """One object. source: a file below the data root, or shape:SEED, shape-v2:SEED. sha256: of the file; empty when the publisher's
-    copy may differ, then the hash met is kept in the result. turn_deg: rotation about +Y before anything else,
+    """One object. source: a file below the data root, or shape:SEED, shape-v2:SEED. sha256: of the file; empty when the
+    publisher's copy may differ. turn_deg: rotation about +Y before anything else,
     counter-clockwise from above.
     """
 

@@ -183,6 +183,17 @@ def test_references_come_from_the_cache_bit_for_bit(suite: Suite, cache: Path) -
     np.testing.assert_array_equal(kept.rgba_u8(), fresh.rgba_u8())
 
 
+def test_a_method_that_turns_the_other_way_is_told(suite: Suite, cache: Path, tmp_path: Path) -> None:
+    backwards = replace(method_from_name("reference_flipped", {}), name="backwards", kind="model", knows_truth=False)
+    robots = tuple(SuiteObject(f"robot-{n}", f"shape-v2:{n}") for n in (2000007, 2000001))
+    chiral = replace(suite, objects=robots)
+    result = run_suite(RunPlan(chiral, (backwards,), (metric_from_name("psnr"),), cache=cache), tmp_path / "out")
+    assert result["alignment"]["backwards"]["convention"]
+    assert result["alignment"]["backwards"]["commonest"] == {"shift": 0, "flipped": True, "scale": 1.0}
+    write_report([tmp_path / "out"], tmp_path / "r.html")
+    assert "backwards: another convention?" in (tmp_path / "r.html").read_text()
+
+
 def test_tables_name_everything(run: Path) -> None:
     result = load_result(run)
     for text in (text_table(result), markdown_table(result), latex_table(result)):
