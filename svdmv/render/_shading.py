@@ -182,7 +182,7 @@ def shade(mode: int, ss: int, ids: Array, s: Any, lit: Any, eye: Array, incoming
     screen, faces, vertices, normals, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
     uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
     mirrors, normal_at, emission_at = s.face_mirrors, s.normal_at, s.emission_at
-    face_sides, opacities, emission_scale = s.face_sides, s.face_opacities, s.emission_scale
+    face_sides, opacities, emission_scale, unlit = s.face_sides, s.face_opacities, s.emission_scale, s.face_unlit
     point_of, light, leans, probes = lit.point_of, lit.light, lit.leans, lit.probes
     levels, sharp, level_roughness, table = lit.levels, lit.sharp, lit.level_roughness, lit.table
     texel = np.zeros(texels.shape[1], np.float32)
@@ -201,7 +201,7 @@ def shade(mode: int, ss: int, ids: Array, s: Any, lit: Any, eye: Array, incoming
             alpha = texel[ALPHA] * opacities[t] if opacities[t] >= 0.0 else np.float32(1.0)
             shown = (1.0 - out[y, x, 3]) * alpha
             glow = emission_at >= 0
-            if mode == UNLIT:
+            if mode == UNLIT or unlit[t]:
                 for m in range(3):
                     out[y, x, m] += shown * texel[m]
                 out[y, x, 3] += shown

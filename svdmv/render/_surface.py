@@ -31,6 +31,7 @@ class Surface(NamedTuple):
     face_mirrors: Array
     face_rows: Array
     face_opacities: Array
+    face_unlit: Array
     vertices: Array
     normals: Array
     tangents: Array

@@ -216,9 +216,9 @@ def surface_of(scene: Scene, screen: NDArray[np.float64], face_rows: NDArray[np.
 
     t = scene.texels
     return Surface(
-        screen, scene.faces, scene.face_sides, scene.face_mirrors, face_rows, scene.face_opacities, scene.vertices,
-        scene.normals, scene.tangents, scene.uvs, scene.colors, t.values, t.rows, t.emission_at, t.normal_at,
-        t.emission_scale,
+        screen, scene.faces, scene.face_sides, scene.face_mirrors, face_rows, scene.face_opacities, scene.face_unlit,
+        scene.vertices, scene.normals, scene.tangents, scene.uvs, scene.colors, t.values, t.rows, t.emission_at,
+        t.normal_at, t.emission_scale,
     )  # fmt: skip
 
 

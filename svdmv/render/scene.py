@@ -57,6 +57,11 @@ class Scene:
         """(F,) factor of the alpha of blended faces, -1 for the others."""
         return self.texels.opacities[self.face_materials]
 
+    @property
+    def face_unlit(self) -> NDArray[np.bool_]:
+        """(F,) True where a face shows its base colour whatever the light."""
+        return self.texels.unlit[self.face_materials]
+
 
 def scene_from_asset(
     asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 24_000, with_normal_maps: bool = True

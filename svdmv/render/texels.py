@@ -34,6 +34,7 @@ class Texels:
         rows: (R, 3) int64 offset, height, width of each mip level; first_rows (M,), num_levels (M,) by material.
         opacities: (M,) float32 factor of alpha of blended materials, -1 for those that are opaque or cut out.
         cutoffs: (M,) float32 alpha below which a sample is left out where surfaces count as there or not, 0 = never.
+        unlit: (M,) bool, materials that show their base colour whatever the light.
     """
 
     values: NDArray[np.uint16]
@@ -42,6 +43,7 @@ class Texels:
     num_levels: NDArray[np.int64]
     opacities: Floats
     cutoffs: Floats
+    unlit: NDArray[np.bool_]
     emission_at: int
     normal_at: int
     emission_scale: float
@@ -76,6 +78,7 @@ def texels_of(materials: Sequence[Material], *, with_normals: bool = True) -> Te
         num_levels=num_levels,
         opacities=np.array([_opacity(m) for m in materials], np.float32),
         cutoffs=np.array([_cutoff(m) for m in materials], np.float32),
+        unlit=np.array([m.unlit for m in materials], bool),
         emission_at=emission_at,
         normal_at=normal_at,
         emission_scale=scale,
