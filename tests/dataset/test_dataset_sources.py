@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svdmv.core import ConfigError, DataError, InputError
+from svdmv.core import ConfigError, DataError, InputError, MissingDependency
 from svdmv.dataset.licences import checked_licences, licence_allowed, spdx_from_text, write_attributions
 from svdmv.dataset.objects import asset_from_location
 from svdmv.dataset.renders import ObjectSource
@@ -211,3 +213,9 @@ def test_splits_and_limits_of_a_source() -> None:
     both = [object_sources_from("procedural", count=40, split=s, shares=shares) for s in shares]
     assert sorted(i.id for part in both for i in part) == [i.id for i in object_sources_from("procedural", count=40)]
     assert object_sources_from("procedural", count=40, split="test", shares=shares, limit=3) == both[1][:3]
+
+
+def test_objaverse_without_its_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "objaverse", None)
+    with pytest.raises(MissingDependency, match=re.escape('pip install "svdmv[data]"')):
+        object_sources_from("objaverse", root=tmp_path)

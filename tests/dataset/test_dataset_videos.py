@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 pytest.importorskip("cv2", reason='needs opencv: pip install ".[test]"')
 
-from svdmv.core import InputError
+from svdmv.core import InputError, MissingDependency
+from svdmv.dataset import video_scores
 from svdmv.dataset.video_scores import evenly_along, motion_steps, network_scores, sharpness, text_share
 from svdmv.dataset.videos import (
     Clip,
@@ -176,3 +180,22 @@ def test_a_real_ring_of_photos_is_one_clip_and_its_frames_are_even(shared_data: 
     chosen = orbit_frames(clip, 10)
     assert (chosen[0], chosen[-1]) == (0, len(clip) - 1)
     assert set(np.diff(chosen)) <= {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("scenedetect.detectors", lambda: cuts_in([], 24.0)),
+        ("rapidocr", lambda: text_share(np.zeros((1, 32, 32, 3), np.uint8))),
+        ("cv2", lambda: motion_steps(np.zeros((2, 32, 32, 3), np.uint8))),
+        ("onnxruntime", lambda: network_scores(np.zeros((1, 32, 32, 3), np.uint8), "x.onnx")),
+    ],
+)
+def test_a_missing_package_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, module: str, call: Callable[[], object]
+) -> None:
+    video_scores._text_reader.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependency, match=re.escape('pip install "svdmv[data]"')):
+        call()
+    video_scores._text_reader.cache_clear()
