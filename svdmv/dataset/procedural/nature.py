@@ -144,7 +144,8 @@ def cactus(rng: Rng) -> list[Part]:
 
 def shell(rng: Rng) -> list[Part]:
     """A snail shell or conch: a tube that winds and widens, with ribs."""
-    turns, grow, lift = rng.uniform(2.2, 4.5), rng.uniform(0.18, 0.3), rng.uniform(0.0, 1.6)
+    turns, grow, lift = rng.uniform(3.0, 5.0), rng.uniform(0.08, 0.16), rng.uniform(0.0, 1.8)
+    ratio = np.exp(2 * np.pi * grow)  # of one turn to the next; the tube is as thick as makes them touch
     t = np.linspace(0, 1, 140)
     angle = 2 * np.pi * turns * t
     size = np.exp(grow * (angle - angle[-1])) * 0.5
@@ -152,7 +153,9 @@ def shell(rng: Rng) -> list[Part]:
     ribs_ = 1 + 0.07 * np.cos(angle * rng.integers(6, 16))
     canvas = Canvas(hexed(pick(rng, ["f0dcc0", "d8a888", "e8c8d0", "b89870"])), 128, 256, 0.4)
     canvas.add(canvas.stripes(int(rng.integers(8, 30)), 0.35), canvas.rgb[0, 0] * 0.7)
-    body = tube(path, 0.62 * size * ribs_, segments=26, round_ends=False).painted(canvas.paint(0.35))
+    body = tube(path, 1.12 * (ratio - 1) / (ratio + 1) * size * ribs_, segments=26, round_ends=False).painted(
+        canvas.paint(0.35)
+    )
     parts = [body.turned("x", 90 if lift < 0.6 else rng.uniform(-60, 60))]
     low = float(parts[0].vertices[:, 1].min())
     if dice(rng, 0.35) and lift < 0.6:

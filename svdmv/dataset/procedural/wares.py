@@ -91,18 +91,18 @@ def squeeze_tube(rng: Rng) -> list[Part]:
     """A tube of paste or cream standing on its cap, flat at the top."""
     colors = palette(rng)
     r, h = rng.uniform(0.16, 0.26), rng.uniform(0.8, 1.2)
-    a = np.arange(36) * 2 * np.pi / 36
+    a = -np.pi + np.arange(36) * 2 * np.pi / 36
     rings = []
     for t in np.linspace(0, 1, 14):
         flatness = t**1.6
         x, z = r * (1 + 0.45 * flatness), max(r * (1 - flatness), 0.012)
         rings.append(np.column_stack([x * np.sin(a), np.full(36, 0.2 + h * t), z * np.cos(a)]))
     canvas = Canvas(colors[0], 320, 256, 2 * np.pi * r / h)
-    label(canvas, rng, (0.8, 0.1, 1.0, 0.9), colors)
-    label(canvas, rng, (0.0, 0.12, 0.36, 0.9), colors)
-    label(canvas, rng, (0.36, 0.12, 0.72, 0.9), colors)
+    label(canvas, rng, (0.3, 0.1, 0.7, 0.88), colors)
+    small_print(canvas, rng, (0.03, 0.2, 0.2, 0.7), contrasting(colors[0], [BLACK, WHITE]))
+    bar_code(canvas, rng, (0.82, 0.5, 0.96, 0.7))
     cap = lathe([(0, 0), (0.72 * r, 0), (0.78 * r, 0.03), (0.7 * r, 0.22), (0, 0.22)], 28)
-    return [lofted(np.stack(rings)).turned("y", -80).painted(canvas.paint(0.35)), cap.painted(flat(colors[2], rng))]
+    return [lofted(np.stack(rings)).painted(canvas.paint(0.35)), cap.painted(flat(colors[2], rng))]
 
 
 def pouch(rng: Rng) -> list[Part]:
