@@ -104,7 +104,7 @@ def by_rasteriser(scene: str, options: argparse.Namespace, folder: Path) -> list
     """All shadings of a scene with 2 x 2 and 3 x 3 samples."""
     rows = []
     for shading in SCENES[scene][4]:
-        for supersampling in (2, 3) if shading == "matte" else (2,):
+        for supersampling in (2,) if shading == "pbr" else (2, 3):
             out = folder / "views.npy"
             words = ["--one", scene, "--shading", shading, "--supersampling", str(supersampling), "-o", str(out)]
             words += ["--models", str(options.models), "--size", str(options.size)]

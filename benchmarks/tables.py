@@ -139,6 +139,47 @@ def checkpoint(result: Result) -> str:
 
 
 CHECKPOINT = "../../svdmv/diffusion/weights/svdmv-mini/svdmv.json"
+
+
+def render_quality(result: Result) -> str:
+    """Cost of an orbit and closeness to the path tracer, by scene and renderer."""
+    rows = []
+    for scene, about in result["scenes"].items():
+        for row in about["rows"]:
+            if "not_run" in row:
+                rows.append([scene, row["renderer"], "", "not run", "", ""])
+                continue
+            guessed = "" if row.get("views_timed", 21) == 21 else f" (from {row['views_timed']} views)"
+            memory = str(row.get("peak_memory_mb", ""))
+            cost = f"{row['orbit_cpu_s']:.1f}{guessed}"
+            rows.append([scene, row["renderer"], row["samples"], cost, f"{row['psnr_db']:.1f}", memory])
+    head = ["scene", "renderer", "samples a pixel", "CPU-s an orbit", "PSNR on the object, dB", "peak MB"]
+    conditions = f"{result['size_px']} px; reference: {result['reference']}"
+    return rows_text(head, rows) + f"\n{conditions}. {result['hardware']['cpu']}; {result['remark']}.\n"
+
+
+def render_speed(result: Result) -> str:
+    """Stages of an orbit and their floors."""
+    rows = []
+    for row in result["rows"]:
+        stages, floor, per_sample = row["stages_s"], row["floor_s"], row["ns_per_sample"]
+        rows.append(
+            [
+                f"{row['model']}, {row['shading']}",
+                f"{row['orbit_cpu_s']:.1f}",
+                f"{stages['load']:.2f}",
+                f"{stages['prepare']:.2f}",
+                f"{stages['views']:.2f}",
+                f"{stages['png']:.2f} ({floor['png']:.2f})",
+                f"{row['rays'] / 1e6:.1f} M in {floor['embree']:.2f} s",
+                f"{sum(per_sample.values()):.0f}",
+                str(row["peak_memory_mb"]),
+            ]
+        )
+    head = ["model", "CPU-s", "load", "light", "views", "PNG (floor)", "rays, Embree alone", "ns a sample", "peak MB"]
+    return rows_text(head, rows) + f"\n{result['hardware']['cpu']}; {result['remark']}.\n"
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "scores": ("mini_gso34.json", scores),
     "margins": ("mini_gso34.json", margins),
@@ -148,6 +189,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "shown": ("readme_results.json", shown),
     "checkpoint": (CHECKPOINT, checkpoint),
     "curve": ("mini_curves.json", curve),
+    "render_quality": ("render_quality.json", render_quality),
+    "render_speed": ("render_speed.json", render_speed),
 }
 
 

@@ -21,9 +21,8 @@ from svdmv.render._surface import METAL, ROUGH, face_normal, frame_at, interpola
 Array = NDArray[Any]
 
 BLOCK = 8  # samples on a side of the block over which the lobe is dealt out
-REACH = 3  # samples around one whose light is averaged where the surface is rough
 SMOOTH_ROUGHNESS = 0.08  # below it a sample keeps its own ray
-LIKE_ROUGHNESS = 0.1
+LIKE_ROUGHNESS = 0.08
 DULL_ROUGHNESS = 0.5  # above it only metal is traced
 
 
@@ -97,8 +96,8 @@ def reflection_rays(
         normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = nx, ny, nz
         roughness[y, x] = rough
         alpha = min(max(rough * rough, 1e-3), 1.0)
-        tap = taps[y % BLOCK, x % BLOCK]
-        mx, my, mz = visible_normal(tap[0], tap[1], alpha, nv)
+        row = (y >> 1) % BLOCK if sparse else y % BLOCK  # two half rows make a row of the block
+        mx, my, mz = visible_normal(taps[row, x % BLOCK, 0], taps[row, x % BLOCK, 1], alpha, nv)
         sv = np.sqrt(max(0.0, 1.0 - nv * nv))
         vm = sv * mx + nv * mz
         lx, ly, lz = 2 * vm * mx - sv, 2 * vm * my, 2 * vm * mz - nv
@@ -109,7 +108,7 @@ def reflection_rays(
         weights[y, x] = g1 / (g1 + gl - 1.0)
         spread = alpha * alpha / (np.pi * (mz * mz * (alpha * alpha - 1.0) + 1.0) ** 2)
         density = spread / (4.0 * nv * g1)
-        shares = 6.0 if rough < SMOOTH_ROUGHNESS else 16.0
+        shares = 6.0 if rough < SMOOTH_ROUGHNESS else 24.0
         tx, ty, tz = ex - nv * nx, ey - nv * ny, ez - nv * nz
         if sv < 1e-4:
             if abs(nz) < 0.9:
@@ -189,8 +188,8 @@ def smooth_light(
 ) -> None:
     """Mean light of the like samples around each into out (H, W, 3); -1 where no ray is near.
 
-    Like: the normals differ by less than the lobe's width, the roughness by less than LIKE_ROUGHNESS, the
-    depth by less than 2 %. Each counts by its weight in the lobe.
+    Around: a window as large as the block, so that on an even surface every normal of the block counts once. Like: the
+    normals differ by less than the lobe's width, the roughness by less than LIKE_ROUGHNESS, the depth by less than 2 %.
     """
     height, width = roughness.shape
     for y, x in np.ndindex(height, width):
@@ -198,21 +197,19 @@ def smooth_light(
         out[y, x, 0] = -1.0
         if rough < 0.0:
             continue
-        reach = 0 if rough < SMOOTH_ROUGHNESS else REACH
-        alpha = min(max(rough * rough, 1e-3), 1.0)
-        narrow = 2.0 / (alpha * alpha)
+        before, after = (0, 1) if rough < SMOOTH_ROUGHNESS else (BLOCK // 2, BLOCK // 2)
+        alpha = min(max(float(rough * rough), 1e-3), 1.0)
+        least = 1.0 - 0.5 * alpha * alpha
         nx, ny, nz, z = normals[y, x, 0], normals[y, x, 1], normals[y, x, 2], inverse_depths[y, x]
         r = g = b = total = 0.0
-        for yy in range(max(0, y - reach), min(height, y + reach + 1)):
-            for xx in range(max(0, x - reach), min(width, x + reach + 1)):
+        for yy in range(max(0, y - before), min(height, y + after)):
+            for xx in range(max(0, x - before), min(width, x + after)):
                 if weights[yy, xx] <= 0.0 or abs(inverse_depths[yy, xx] - z) > 0.02 * z:
                     continue
                 cosine = nx * normals[yy, xx, 0] + ny * normals[yy, xx, 1] + nz * normals[yy, xx, 2]
-                like = 1.0 - narrow * (1.0 - cosine)
-                even = 1.0 - abs(roughness[yy, xx] - rough) / LIKE_ROUGHNESS
-                if like <= 0.0 or even <= 0.0:
+                if cosine < least or abs(roughness[yy, xx] - rough) > LIKE_ROUGHNESS:
                     continue
-                w = weights[yy, xx] * like * even
+                w = weights[yy, xx]
                 r += w * light[yy, xx, 0]
                 g += w * light[yy, xx, 1]
                 b += w * light[yy, xx, 2]

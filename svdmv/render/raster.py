@@ -25,7 +25,7 @@ from svdmv.render.scene import Scene, scene_from_asset
 
 Shading = Literal["pbr", "matte", "unlit", "final"]
 SHADINGS: tuple[str, ...] = ("pbr", "matte", "unlit", "final")
-LOD_BIAS = -0.5
+LOD_BIAS, FINE_LOD_BIAS = -0.5, -1.0  # mip levels finer than a pixel, for one sample a pixel and for several
 MAX_SUPERSAMPLING = 8
 MAX_LAYERS = 24  # blended surfaces behind one another that are mixed
 LEAST_ALPHA = 0.002  # below it a blended sample is not there
@@ -112,7 +112,7 @@ def render(
         )
     scene, ss = prepared.scene, supersampling
     screen = projected(scene, camera)
-    face_rows = mip_rows(scene, screen)
+    face_rows = mip_rows(scene, screen, LOD_BIAS if ss == 1 else FINE_LOD_BIAS)
     rgba = np.zeros((camera.height, camera.width, 4), np.uint8)
     weights, reach = filter_weights(ss)
     for part in parts_of(screen, camera.width, camera.height, ss):
@@ -191,8 +191,8 @@ def projected(scene: Scene, camera: Camera) -> NDArray[np.float64]:
     return np.ascontiguousarray(screen)
 
 
-def mip_rows(scene: Scene, screen: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(F,) the row of the mip table whose texels are about as large as a pixel; screen in pixels."""
+def mip_rows(scene: Scene, screen: NDArray[np.float64], bias: float) -> NDArray[np.int64]:
+    """(F,) the row of the mip table whose texels are about as large as a pixel, or finer; screen in pixels."""
     from svdmv.render._kernels import choose_mips
 
     out = np.empty(len(scene.faces), np.int64)
@@ -204,7 +204,7 @@ def mip_rows(scene: Scene, screen: NDArray[np.float64]) -> NDArray[np.int64]:
         scene.face_materials,
         table.first_rows,
         table.num_levels,
-        LOD_BIAS,
+        bias,
         out,
     )
     return out

@@ -64,7 +64,7 @@ class Scene:
 
 
 def scene_from_asset(
-    asset: Asset, *, max_edge: float = 0.1, max_vertices: int = 24_000, with_normal_maps: bool = True
+    asset: Asset, *, max_edge: float = 0.07, max_vertices: int = 24_000, with_normal_maps: bool = True
 ) -> Scene:
     """The Scene of an asset. Faces without area are left out; missing normals are computed, sharp above 45 degrees;
     edges longer than `max_edge` times the radius are halved while the count of vertices stays below `max_vertices`,

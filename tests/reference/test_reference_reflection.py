@@ -282,15 +282,15 @@ def test_smoothing_is_the_weighted_mean_of_like_neighbours() -> None:
         if rough[y, x] < 0:
             assert out[y, x, 0] < 0
             continue
-        reach = 0 if rough[y, x] < _reflection.SMOOTH_ROUGHNESS else _reflection.REACH
+        before, after = (0, 1) if rough[y, x] < _reflection.SMOOTH_ROUGHNESS else (4, 4)
         total, norm = np.zeros(3), 0.0
-        for yy in range(max(0, y - reach), min(shape[0], y + reach + 1)):
-            for xx in range(max(0, x - reach), min(shape[1], x + reach + 1)):
+        for yy in range(max(0, y - before), min(shape[0], y + after)):
+            for xx in range(max(0, x - before), min(shape[1], x + after)):
                 far = abs(depths[yy, xx] - depths[y, x]) > 0.02 * depths[y, x]
                 alpha = max(float(rough[y, x]) ** 2, 1e-3)
-                like = 1 - 2 / alpha**2 * (1 - float(normals[yy, xx] @ normals[y, x]))
-                even = 1 - abs(rough[yy, xx] - rough[y, x]) / _reflection.LIKE_ROUGHNESS
-                w = 0.0 if far else float(weights[yy, xx]) * max(like, 0) * max(even, 0)
+                turned = 1 - float(normals[yy, xx].astype(float) @ normals[y, x]) > alpha**2 / 2
+                other = abs(float(rough[yy, xx]) - float(rough[y, x])) > _reflection.LIKE_ROUGHNESS
+                w = 0.0 if far or turned or other else float(weights[yy, xx])
                 total, norm = total + w * light[yy, xx], norm + w
         if norm > 1e-4:
             np.testing.assert_allclose(out[y, x], total / norm, rtol=2e-3, atol=1e-4)
