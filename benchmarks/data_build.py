@@ -2,8 +2,9 @@
 
     python benchmarks/data_build.py ../shared/data/train OUT [--objects 1000] [--size 256] [--workers 1] [--minutes 60]
 
-One orbit an object, 60 % models of the manifest and 40 % procedural, in an order mixed by hash, so that a run stopped
-by --minutes is a fair sample. Workers are not recycled, so that memory shows what it does. The same call goes on.
+One orbit an object, 60 % models of the manifest and the rest procedural, in an order mixed by hash, so that a run
+stopped by --minutes is a fair sample. Workers are not recycled, so that memory shows what it does. The same call goes
+on.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--objects", type=int, default=1000)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--shading", default="pbr")
+    parser.add_argument("--models", type=float, default=0.6, help="share of the objects that are models")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--conditions", default="nothing else of weight ran")
     parser.add_argument("--result", type=Path, default=Path("benchmarks/results/data_build.json"))
     given = parser.parse_args()
     models = object_sources_from("manifest", folder=given.data, unpack_to=given.out.parent / "models")
-    models = sorted(models, key=lambda item: share_of(item.id, 0, 0, "chosen"))[: given.objects * 6 // 10]
+    models = sorted(models, key=lambda item: share_of(item.id, 0, 0, "chosen"))[: round(given.objects * given.models)]
     shapes = object_sources_from("procedural", count=given.objects - len(models))
-    rule = OrbitRule(size=given.size, orbits_per_object=1)
+    rule = OrbitRule(size=given.size, orbits_per_object=1, shading=given.shading)
     plan = Plan.made([*models, *shapes], rule, RejectRules(), 0, 50)
     limits = Limits(recycle_after=10**6)
     driver: list[float] = []
@@ -64,6 +67,7 @@ def main() -> None:
         "orbits": made.samples,
         "views": rule.num_views,
         "size_px": rule.size,
+        "shading": rule.shading,
         "complete": made.complete,
         "ended": {" ".join(key).strip(): count for key, count in made.ended.items()},
         "attempts_without_answer": made.attempts,
