@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, InputError, SvdmvError
+from svdmv.core import Asset, DataError, InputError, SvdmvError
 from svdmv.io.atomic import translated_os_errors
 from svdmv.io.gltf_document import DEFAULT_MAX_TEXTURE_PX, document_from_bytes
 from svdmv.io.gltf_reader import asset_from_document
@@ -46,8 +46,17 @@ def read_asset(path: Path | str, *, max_texture_px: int = DEFAULT_MAX_TEXTURE_PX
     path = Path(path)
     data = _bytes_of(path)
     try:
-        asset, notes = _asset_of(path, data, max_texture_px)
-        _check_surface(asset, path)
+        with np.errstate(all="ignore"):  # what overflows is found as numbers that are not finite
+            asset, notes = _asset_of(path, data, max_texture_px)
+            _check_surface(asset, path)
+    except DataError as error:
+        raise InputError(
+            f"The model is damaged: {error.what}",
+            where=path,
+            seen=error.seen,
+            expected=error.expected,
+            next_step="export the model again",
+        ) from error
     except SvdmvError:
         raise
     except MemoryError as error:

@@ -341,6 +341,7 @@ def test_unlit_goes_through_a_file_and_back(tmp_path: Path) -> None:
         ({"scenes": [{}]}, "empty"),
         ({"meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": 1}]}]}, "empty"),
         ({"nodes": [{"mesh": 0, "scale": [0, 0, 0]}]}, "degenerate"),
+        ({"nodes": [{"mesh": 0, "translation": [1e39, 0, 0]}]}, "load_error"),
         ({"nodes": [{"mesh": 3}]}, "load_error"),
         ({"buffers": []}, "load_error"),
     ],
@@ -349,6 +350,7 @@ def test_refusals_leave_one_word(tmp_path: Path, change: dict[str, Any], status:
     with pytest.raises(InputError) as caught:
         read(tmp_path, {**model([TRIANGLE], {"attributes": {"POSITION": 0}}), **change})
     assert load_status(caught.value) == status
+    assert caught.value.where == str(tmp_path / "x.gltf")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n broken", b"\xabKTX 20\xbb\r\n\x1a\nbroken", None])
