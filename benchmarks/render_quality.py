@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -210,6 +211,13 @@ def say(text: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
 
 
+def command_of(words: list[str]) -> str:
+    """The command line, without the paths of this machine."""
+    known = {"--models": "FOLDER", "-o": "FILE", "--output": "FILE"}
+    shown = [known.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+    return "python benchmarks/render_quality.py " + shlex.join(shown)
+
+
 def processor() -> str:
     """Name of the processor."""
     path = Path("/proc/cpuinfo")
@@ -247,7 +255,7 @@ def main() -> int:
             scenes[scene] = scene_rows(scene, options, Path(name))
             result = {
                 "what": "CPU seconds of a 21-view orbit and foreground PSNR against Cycles",
-                "command": "python benchmarks/render_quality.py " + " ".join(sys.argv[1:]),
+                "command": command_of(sys.argv[1:]),
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),
                 "size_px": options.size,
                 "reference": f"Cycles, {options.reference_samples} spp, not denoised, views: {options.reference_views}",
