@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from svdmv.bench.suite import SHAPES, Suite, SuiteObject, Track
+from svdmv.bench.suite import Suite, SuiteObject, Track
 from svdmv.core import Asset, DataError, InputError, ViewSet
-from svdmv.dataset.shapes import shape_from_seed
+from svdmv.dataset.objects import SHAPE_SCHEMES, asset_from_location
 from svdmv.io.meshes import normalised, read_asset
 from svdmv.io.views import load_views, save_views
 from svdmv.render import render_views
@@ -33,9 +33,8 @@ def object_asset(suite: Suite, item: SuiteObject, data: Path | None) -> Asset:
         InputError: no data root is given, or the file is not there (with where to get it).
         DataError: the file differs from the one that the suite names.
     """
-    prefix, colon, seed = item.source.partition(":")
-    if prefix + colon in SHAPES:
-        asset = shape_from_seed(int(seed), version=SHAPES[prefix + colon])
+    if item.source.partition(":")[0] in SHAPE_SCHEMES:
+        asset = asset_from_location(item.source)
     else:
         if data is None or not (data / item.source).is_file():
             raise InputError(

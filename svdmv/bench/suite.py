@@ -20,14 +20,13 @@ from svdmv.core import ConfigError, InputError, Orbit
 from svdmv.core.require import require
 
 FORMAT = 1
-SHAPES = {"shape:": 1, "shape-v2:": 2}  # prefix of a source -> version of the generator
 BACKGROUNDS = {"white": 1.0, "grey": 0.5, "black": 0.0}
 FRAMINGS = ("unit_box", "bounding_sphere")
 
 
 @dataclass(frozen=True)
 class SuiteObject:
-    """One object. source: a file below the data root, or shape:SEED, shape-v2:SEED. sha256: of the file; empty when the
+    """One object. source: a file below the data root, or shape:SEED, shape2:SEED. sha256: of the file; empty when the
     publisher's copy may differ. turn_deg: rotation about +Y before anything else,
     counter-clockwise from above.
     """

@@ -20,7 +20,7 @@ def truth() -> ViewSet:
 
     track = Track("level", tuple(n * 360 / COUNT for n in range(COUNT)), (10.0,) * COUNT)
     suite = replace(
-        load_suite("mini"), objects=(SuiteObject("robot", "shape-v2:2000007"),), tracks=(track,), size_px=48,
+        load_suite("mini"), objects=(SuiteObject("robot", "shape2:2000007"),), tracks=(track,), size_px=48,
         supersampling=1,
     )  # fmt: skip
     return reference_views(suite, suite.objects[0], None, None)["level"]

@@ -26,9 +26,7 @@ SIZE = 64
 
 def task_of(name: str) -> Task:
     """The robot, which differs from its mirror image, on the cameras of a suite."""
-    suite = replace(
-        load_suite(name), objects=(SuiteObject("robot", "shape-v2:2000007"),), size_px=SIZE, supersampling=2
-    )
+    suite = replace(load_suite(name), objects=(SuiteObject("robot", "shape2:2000007"),), size_px=SIZE, supersampling=2)
     truth = reference_views(suite, suite.objects[0], None, None)[suite.tracks[0].name]
     return Task(suite, suite.tracks[0], "robot", truth.rgba_u8()[0], 0, truth)
 

@@ -185,7 +185,7 @@ def test_references_come_from_the_cache_bit_for_bit(suite: Suite, cache: Path) -
 
 def test_a_method_that_turns_the_other_way_is_told(suite: Suite, cache: Path, tmp_path: Path) -> None:
     backwards = replace(method_from_name("reference_flipped", {}), name="backwards", kind="model", knows_truth=False)
-    robots = tuple(SuiteObject(f"robot-{n}", f"shape-v2:{n}") for n in (2000007, 2000001))
+    robots = tuple(SuiteObject(f"robot-{n}", f"shape2:{n}") for n in (2000007, 2000001))
     chiral = replace(suite, objects=robots)
     result = run_suite(RunPlan(chiral, (backwards,), (metric_from_name("psnr"),), cache=cache), tmp_path / "out")
     assert result["alignment"]["backwards"]["convention"]
