@@ -23,8 +23,8 @@ def test_build_check_stats(tmp_path: Path, call: Call, capsys: Capture) -> None:
     (models / "cube.obj").write_text(CUBE)
     (models / "line.obj").write_text("v 0 0 0\nv 1 1 1\nv 2 2 2\nf 1 2 3\n")
     (models / "text.glb").write_text("no model")
-    build = ["data", "build", "preset=small", f"sources.folder.folder={models}", "sources.folder.licence=CC0-1.0",
-             f"out={out}", "orbits.size=16", "orbits.shading=unlit", "orbits.num_views=4", "engine.workers=1"]  # fmt: skip
+    build = ["data", "build", "preset=small", f"sources.folder.folder={models}", "sources.folder.licence=CC0-1.0"]
+    build += [f"out={out}", "orbits.size=16", "orbits.shading=unlit", "orbits.num_views=4", "engine.workers=1"]
     assert call(*build) == 0
     said = capsys.readouterr().out
     assert "3 objects, 4 orbits" in said

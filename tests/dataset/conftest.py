@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from stand_in_worker import COMMAND, RULE
+from drawn_objects import objects, plan_of
+from stand_in_worker import COMMAND
 
 from svdmv.dataset.build import build
-from svdmv.dataset.plan import Plan
-from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
-
-
-def objects(count: int, **locations: str) -> list[ObjectSource]:
-    """Objects `o00` ...; those named in `locations` have that location."""
-    made = [ObjectSource(f"o{n:02d}", f"disc:{n}", "CC0-1.0", "nobody", "code") for n in range(count)]
-    return made + [ObjectSource(name, where, "CC0-1.0", "nobody", "code") for name, where in locations.items()]
-
-
-def plan_of(items: list[ObjectSource], per_shard: int = 3, seed: int = 0) -> Plan:
-    """A plan with the stand-in's rule."""
-    return Plan.made(items, RULE, RejectRules(), seed, per_shard)
 
 
 @pytest.fixture(scope="session")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten objects, twenty orbits, four shards. Not to be changed: copy it."""
+    """Ten objects, twenty orbits, four shards. Not to be changed: copy it. Made before tests with short time limits,
+    so that kernels are compiled by then.
+    """
     folder = tmp_path_factory.mktemp("drawn") / "data"
     assert build(plan_of(objects(10)), folder, command=COMMAND).complete
     return folder

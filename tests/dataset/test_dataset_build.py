@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import objects, plan_of
+from drawn_objects import objects, plan_of
 from stand_in_worker import COMMAND, drawn_object
 
 from svdmv.core import ConfigError, DataError, DeviceError, InputError
@@ -87,20 +87,20 @@ def test_every_fault_is_its_own_row_and_the_others_are_untouched(drawn_data: Pat
     assert {row["key"]: row["sha256"] for row in calm}.items() <= sums.items()
 
 
-def test_time_counts_work_and_sleep_and_not_waiting_for_a_core(tmp_path: Path) -> None:
+def test_time_counts_work_and_sleep_and_not_waiting_for_a_core(drawn_data: Path, tmp_path: Path) -> None:
     made = run(plan_of(objects(1, x="fault:busy")), tmp_path / "out", Limits(seconds=3, attempts=1))
     assert made.ended == {("failed", "timeout"): 1, ("rendered", ""): 1}
     stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    clock, began = WorkClock(stopped.pid), time.monotonic()
-    while time.monotonic() - began < 0.5:
+    clock, began, slept = WorkClock(stopped.pid), time.monotonic(), 0.0
+    while slept < 0.2 and time.monotonic() - began < 50:
         time.sleep(0.02)
         slept = clock.seconds()
     stopped.kill()
     stopped.wait()
-    assert 0.25 < slept < 5
+    assert slept >= 0.2
 
 
-def test_failures_are_tried_again_when_asked(tmp_path: Path) -> None:
+def test_failures_are_tried_again_when_asked(drawn_data: Path, tmp_path: Path) -> None:
     """An object that crashed twice is taken back with its shard; the others of the shard come out the same."""
     out, room = tmp_path / "out", tmp_path / "mended"
     plan = plan_of(objects(4, x=f"fault:broken:{room}"), per_shard=5)
@@ -124,7 +124,8 @@ def test_a_killed_driver_goes_on_and_ends_with_the_same_bytes(drawn_data: Path, 
     victim = plan_of(items).items[5]
     told = [i if i.id != victim.id else type(i)(i.id, f"fault:driver:{marker}", *_rights(i)) for i in items]
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from conftest import *; from pathlib import Path\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from drawn_objects import ObjectSource, plan_of\n"
+        "from stand_in_worker import COMMAND; from svdmv.dataset.build import build; from pathlib import Path\n"
         "items = [ObjectSource(**row) for row in __import__('json').loads(sys.argv[3])]\n"
         "build(plan_of(items), Path(sys.argv[2]), command=COMMAND)"
     )
@@ -176,7 +177,7 @@ def test_half_a_shard_and_a_lost_part_are_made_again(drawn_data: Path, tmp_path:
     assert bytes_of(out) == bytes_of(drawn_data)
 
 
-def test_a_part_that_changed_on_the_disk_is_found(tmp_path: Path) -> None:
+def test_a_part_that_changed_on_the_disk_is_found(drawn_data: Path, tmp_path: Path) -> None:
     out, last = tmp_path / "out", plan_of(objects(4)).items[-1]
     told = [
         type(i)(i.id, f"fault:disk:{tmp_path / 'room'}" if i == last else i.location, "CC0-1.0") for i in objects(4)
@@ -231,7 +232,7 @@ def test_a_plan_and_a_ledger_of_another_version_are_refused(tmp_path: Path) -> N
         run(plan, tmp_path)
 
 
-def test_a_worker_that_does_not_start_is_one_error(tmp_path: Path) -> None:
+def test_a_worker_that_does_not_start_is_one_error(drawn_data: Path, tmp_path: Path) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no renderer here')")
     with pytest.raises(DeviceError, match=r"Workers do not start(.|\n)*no renderer here"):
         build(plan_of(objects(2)), tmp_path / "out", command=broken)
