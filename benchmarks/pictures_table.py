@@ -126,7 +126,8 @@ def table_text(result: dict[str, Any], source: str) -> str:
 def short_notes(notes: list[str]) -> list[str]:
     """Notes on the picture; those that every run has (elevation, faces, agreement of views) are left out."""
     usual = (
-        r"^elevation |^simplified from|^the mesh does not match|^views moved|^the silhouettes disagree|specks and pin"
+        r"^elevation |^simplified from|^the mesh does not match|^views moved|^the silhouettes disagree"
+        r"|pinholes? removed"
     )
     return [note for note in notes if not re.search(usual, note)]
 

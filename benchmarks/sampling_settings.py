@@ -24,12 +24,9 @@ from svdmv.io.atomic import write_json
 from svdmv.io.run_folder import versions
 
 GRID = [  # sampler, steps, sigma_max, guidance
-    ("euler", 6, 80.0, "2"),
-    ("euler", 6, 80.0, "3"),
-    ("euler", 8, 80.0, "3"),
-    ("euler", 8, 80.0, "triangle:2:4"),
-    ("euler", 12, 80.0, "3"),
-    ("euler", 12, 80.0, "1"),
+    ("euler", 10, 80.0, "1"),
+    ("euler", 10, 80.0, "2"),
+    ("euler", 10, 80.0, "3"),
 ]
 
 
