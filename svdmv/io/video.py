@@ -44,6 +44,7 @@ def write_video(path: Path | str, frames: NDArray[np.uint8], fps: float) -> None
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18", "preset": "medium", "bf": "0"}
         context = stream.codec_context
+        context.thread_count = 1  # another number of threads gives other bytes, and machines differ in cores
         context.colorspace, context.color_primaries, context.color_trc = _BT601, _BT709_PRIMARIES, _SRGB_CURVE
         context.color_range = _LIMITED_RANGE
         for pixels in frames:
