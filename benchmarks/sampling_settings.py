@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from svdmv.bench.view_metrics import iou_per_view, lpips_per_view, psnr_per_view, turning
+from svdmv.bench.metrics import view_pair
+from svdmv.bench.network_metrics import lpips_metric
+from svdmv.bench.pixel_metrics import iou, psnr_object
+from svdmv.bench.scoring import turning
 from svdmv.core import Orbit, ViewSet
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.diffusion.checkpoint import load_checkpoint
 from svdmv.diffusion.generate import Sampling, generate_views
 from svdmv.diffusion.guidance import Guidance
-from svdmv.diffusion.perceptual import LpipsAlex
 from svdmv.io.atomic import write_json
 from svdmv.io.run_folder import versions
 
@@ -40,7 +42,7 @@ def main() -> None:
     args = parser.parse_args()
     model = load_checkpoint(args.model)
     store = OrbitStore.open(args.store)
-    lpips = LpipsAlex(args.weights / "lpips" / "lpips_alex_fp32.safetensors")
+    metrics = (psnr_object(), iou(), lpips_metric("alex", args.weights / "lpips" / "lpips_alex_fp32.safetensors"))
     held = store.split(0.03)[1]
     chosen = held[np.linspace(0, len(held) - 1, min(args.orbits, len(held))).astype(int)]
     rows = []
@@ -53,15 +55,9 @@ def main() -> None:
             truth = ViewSet(rgba[..., :3], orbit.cameras(rgba.shape[2], rgba.shape[1]), rgba[..., 3], orbit=orbit)
             sampling = Sampling(elevation, 0, steps, Guidance.parse(guidance), sampler)
             made = generate_views(model, [rgba[0]], sampling)[0]
-            scores.append(
-                [
-                    psnr_per_view(made, truth)[1][1:].mean(),
-                    iou_per_view(made, truth)[1:].mean(),
-                    lpips_per_view(made, truth, lpips)[1:].mean(),
-                    turning(made),
-                    turning(truth),
-                ]
-            )
+            pair = view_pair(made, truth)
+            figures = [float(np.nanmean(metric.compute(pair)[1:])) for metric in metrics]
+            scores.append([*figures, turning(made), turning(truth)])
         mean = np.nanmean(scores, 0)
         row = {
             "sampler": sampler,

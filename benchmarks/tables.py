@@ -19,11 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
 MARKED = re.compile(r"(<!-- table:([a-z_]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
-SHOWN = {
-    "psnr_object_db": ("PSNR on the object, dB", 1, 2),
-    "iou": ("IoU", 1, 3),
-    "lpips_alex": ("LPIPS (alex)", -1, 3),
-}
+SHOWN = {"psnr_object": ("PSNR on the object, dB", 2), "iou": ("IoU", 3), "lpips_alex": ("LPIPS (alex)", 3)}
 Result = dict[str, Any]
 
 
@@ -34,27 +30,30 @@ def rows_text(head: list[str], rows: list[list[str]]) -> str:
 
 
 def scores(result: Result) -> str:
-    """Means of every method on the held-out scans, ours first."""
-    head = [result["model"] if name == "model" else name for name in result["mean"]]
-    order = sorted(zip(head, result["mean"].values(), strict=True), key=lambda pair: pair[0] != result["model"])
-    rows = [[name, *(f"{means[key]:.{digits}f}" for key, (_, _, digits) in SHOWN.items())] for name, means in order]
-    signs = {1: "higher is better", -1: "lower is better"}
-    titles = [f"{title} ({signs[sign]})" for title, sign, _ in SHOWN.values()]
-    turns = f"\nMean change from view to view: {result['turning_ratio']:.2f} of the true orbits'.\n"
-    return rows_text(["", *titles], rows) + turns
+    """Means of every method on the held-out scans but the controls, ours first."""
+    kinds = {name: facts["kind"] for name, facts in result["methods"].items()}
+    names = sorted((n for n, kind in kinds.items() if kind != "oracle"), key=lambda n: kinds[n] != "model")
+    rows = [
+        [name.replace("_", " "), *(f"{result['mean'][name][k]['mean']:.{digits}f}" for k, (_, digits) in SHOWN.items())]
+        for name in names
+    ]
+    better = {True: "higher is better", False: "lower is better"}
+    heads = [f"{title} ({better[result['metrics'][k]['higher_is_better']]})" for k, (title, _) in SHOWN.items()]
+    turns = f"\nMean change from view to view: {result['turning'][names[0]]:.2f} of the true orbits'.\n"
+    return rows_text(["", *heads], rows) + turns
 
 
 def margins(result: Result) -> str:
     """By how much the model beats each trivial predictor, with 95 % intervals; a margin that fails is named."""
-    rows = []
-    for name, gains in result["margins"].items():
-        cells = []
-        for key, (_, _, digits) in SHOWN.items():
-            gain = gains[key]
+    rows: dict[str, dict[str, str]] = {}
+    for gain in result["paired"]:
+        if result["methods"][gain["against"]]["kind"] == "trivial" and gain["metric"] in SHOWN:
+            digits = SHOWN[gain["metric"]][1]
             text = f"{gain['gain']:+.{digits}f} [{gain['low_95']:+.{digits}f}, {gain['high_95']:+.{digits}f}]"
-            cells.append(text if gain["excludes_0"] else f"**{text}** not reached")
-        rows.append([name, *cells])
-    return rows_text(["gain over", *(title for title, _, _ in SHOWN.values())], rows)
+            text = text if gain["low_95"] > 0 else f"**{text}** not reached"
+            rows.setdefault(gain["against"].replace("_", " "), {})[gain["metric"]] = text
+    head = ["gain over", *(title for title, _ in SHOWN.values())]
+    return rows_text(head, [[name, *(cells[k] for k in SHOWN)] for name, cells in rows.items()])
 
 
 def stages(result: Result) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from svdmv.bench.references import cache_folder
 from svdmv.bench.runner import RunPlan
 from svdmv.bench.suite import BACKGROUNDS, load_suite
 from svdmv.core import ConfigError, SvdmvError
+from svdmv.io.settings import composed_settings
 
 OPTION_OF = {  # which option goes to which method
     "svdmv": ("model", "steps", "guidance", "device"),
@@ -55,35 +55,9 @@ class BenchConfig:
 
 
 def bench_config(overrides: Sequence[str]) -> BenchConfig:
-    """Raises ConfigError: unknown key, wrong type, not KEY=VALUE."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    known = [f.name for f in fields(BenchConfig)]
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if not equals or key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.4)
-            raise ConfigError(
-                "A benchmark setting is unknown" if equals else "A benchmark setting is not KEY=VALUE",
-                where=override,
-                seen=key,
-                expected=f"{near[0]}=..." if near else ", ".join(known),
-                next_step="svdmv bench run --help",
-            )
-    try:
-        values = {key: value for key, _, value in (o.partition("=") for o in overrides)}
-        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchConfig), values))
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            "A benchmark setting cannot be used",
-            where=" ".join(overrides),
-            seen=" ".join(str(error).split())[:200],
-            expected="a value of the right type",
-            next_step="svdmv bench run --help",
-        ) from error
-    assert isinstance(made, BenchConfig)
-    return made
+    """Raises ConfigError: unknown key, wrong type, not KEY=VALUE. A comma in a value is the value's own."""
+    quoted = [f"{key}={value!r}" if "," in value else o for o in overrides for key, _, value in [o.partition("=")]]
+    return composed_settings(BenchConfig, "bench", "bench", quoted, command="svdmv bench run")
 
 
 def plan_from_config(config: BenchConfig) -> tuple[RunPlan, dict[str, str]]:

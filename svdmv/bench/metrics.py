@@ -36,6 +36,16 @@ class ViewPair:
     predicted_mask: NDArray[np.bool_] | None
     true_mask: NDArray[np.bool_]
 
+    def __post_init__(self) -> None:
+        for side in (self.prediction, self.truth):
+            if len(side) and not (side.min() >= 0 and side.max() <= 1):
+                raise DataError(
+                    "Pictures are out of range",
+                    where="ViewPair",
+                    seen=f"{side.min():g} to {side.max():g}",
+                    expected="0 to 1, sRGB",
+                )
+
     @property
     def either(self) -> NDArray[np.bool_]:
         """Union of the masks; the truth's alone where the prediction has none."""

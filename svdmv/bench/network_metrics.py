@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from svdmv.bench.lpips_networks import Lpips
 from svdmv.bench.metrics import FloatArray, Metric, Pixels, ViewPair
 from svdmv.core import CheckpointError
 from svdmv.diffusion.conditioning import clip_pixels
-from svdmv.diffusion.perceptual import lpips_weights_path
+from svdmv.diffusion.perceptual import Lpips, lpips_weights_path
 
 CHUNK = 32  # pictures at once
 
@@ -23,9 +22,11 @@ def _tensor(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))) * 2 - 1
 
 
-def _lpips(net: str) -> Metric:
-    network = Lpips(net, lpips_weights_path(net))
+def lpips_metric(net: str, weights: Path) -> Metric:
+    """LPIPS v0.1 with a trunk (alex, squeeze, vgg) and its file of weights."""
+    network = Lpips(net, weights)
 
+    @torch.inference_mode()
     def compute(pair: ViewPair) -> FloatArray:
         a, b = _tensor(pair.prediction), _tensor(pair.truth)
         parts = [network(x, y) for x, y in zip(torch.split(a, CHUNK), torch.split(b, CHUNK), strict=True)]
@@ -37,17 +38,17 @@ def _lpips(net: str) -> Metric:
 
 def lpips_alex() -> Metric:
     """LPIPS v0.1, AlexNet."""
-    return _lpips("alex")
+    return lpips_metric("alex", lpips_weights_path("alex"))
 
 
 def lpips_squeeze() -> Metric:
     """LPIPS v0.1, SqueezeNet 1.1."""
-    return _lpips("squeeze")
+    return lpips_metric("squeeze", lpips_weights_path("squeeze"))
 
 
 def lpips_vgg() -> Metric:
     """LPIPS v0.1, VGG16."""
-    return _lpips("vgg")
+    return lpips_metric("vgg", lpips_weights_path("vgg"))
 
 
 def clip_s() -> Metric:

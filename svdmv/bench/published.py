@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from svdmv.bench.suite import suites_folder
 from svdmv.core.require import require
+from svdmv.io.settings import configs_folder
 
 
 def published_tables() -> list[dict[str, Any]]:
     """Tables of configs/published.yaml: source, columns, rows."""
     yaml = require("yaml", None, "reading published figures")
-    tables: list[dict[str, Any]] = yaml.safe_load((suites_folder().parent / "published.yaml").read_text("utf-8"))
+    tables: list[dict[str, Any]] = yaml.safe_load((configs_folder() / "published.yaml").read_text("utf-8"))
     return tables
 
 

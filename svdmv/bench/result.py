@@ -61,6 +61,7 @@ def result_from_rows(
         },
         "paired": _paired(protocol, table),
         "curves": {m: {k: _curve(rows, m, k, background) for k in metrics} for m in names},
+        "turning": {m: _turning(rows, m) for m in names},
         "alignment": {m: _alignment(rows, m) for m, facts in protocol["methods"].items() if facts["kind"] == "model"},
         "swing": {b: {m: {k: _rounded(_mean(_object_means(rows, m, k, b))) for k in metrics} for m in names}
                   for b in protocol["backgrounds"]},
@@ -152,6 +153,13 @@ def _curve(rows: Sequence[Mapping[str, Any]], method: str, metric: str, backgrou
     length = min(map(len, columns))
     stacked = np.minimum(np.stack([c[:length] for c in columns]), 100.0 if metric.startswith("psnr") else np.inf)
     return [_rounded(_mean(stacked[:, n])) for n in range(length)]
+
+
+def _turning(rows: Sequence[Mapping[str, Any]], method: str) -> float | None:
+    """Change from view to view, as a share of the truth's."""
+    found = [p["turning"] for ps in _predictions(rows, method) for p in ps]
+    truth = sum(t["truth"] for t in found)
+    return _rounded(sum(t["prediction"] for t in found) / truth) if truth > 0 else None
 
 
 def _alignment(rows: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:

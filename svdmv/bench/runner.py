@@ -1,7 +1,7 @@
 """A suite run: every object, track, method and seed becomes rows of scores; a stopped run goes on where it was.
 
 OUT/protocol.json     the suite, methods, metrics; a run with another protocol is refused
-OUT/predictions/METHOD/OBJECT/TRACK-sSEED/    views as they were scored
+OUT/predictions/METHOD/OBJECT/TRACK-sSEED/    a model's views as they were scored
 OUT/objects/OBJECT.json                       rows of one object, written whole: what is there is done
 OUT/result.json, views.csv, objects.csv       made from these at the end
 """
@@ -24,7 +24,7 @@ from svdmv.bench.alignment import searched_alignment
 from svdmv.bench.methods import Method, Task
 from svdmv.bench.metrics import Metric
 from svdmv.bench.references import reference_views
-from svdmv.bench.scoring import scores_of
+from svdmv.bench.scoring import scores_of, turning
 from svdmv.bench.suite import Suite, SuiteObject, Track
 from svdmv.core import InputError, SvdmvError, ViewSet
 from svdmv.io.atomic import write_json
@@ -140,11 +140,12 @@ def prediction_row(plan: RunPlan, task: Task, method: Method, folder: Path) -> d
     try:
         kept = folder / "transforms.json"
         prediction = load_views(folder) if kept.is_file() else method.predict(task)
-        if not kept.is_file() and not method.knows_truth:
+        if not kept.is_file() and method.kind == "model":
             save_views(prediction, folder)
             prediction = load_views(folder)  # what is scored is what lies there
         row["seconds"], row["peak_memory_mb"] = round(time.perf_counter() - began, 3), peak_memory_mb()
         scores = {b: _scored(task, prediction, plan.metrics, b) for b in plan.backgrounds}
+        row["turning"] = {"prediction": turning(prediction), "truth": turning(task.truth)}
         if method.kind == "model" and equal_steps(task.track):
             row["alignment"] = searched_alignment(prediction, task.truth, task.track.input_view).as_dict()
     except SvdmvError as error:

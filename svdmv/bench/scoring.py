@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from svdmv.bench.methods import Task
-from svdmv.bench.metrics import FloatArray, Metric, checked_scores, view_pair
+from svdmv.bench.metrics import FloatArray, Metric, checked_scores, over_background, view_pair
 from svdmv.core import DataError, ViewSet
 
 
@@ -44,6 +44,12 @@ def checked_prediction(prediction: ViewSet) -> None:
             seen=f"view {int(np.argmax(dark))}",
             expected="a picture; a view that was not made must be missing, not black",
         )
+
+
+def turning(views: ViewSet) -> float:
+    """Mean absolute difference of neighbouring views over white, the last one beside the first; 0 for a still."""
+    pictures = over_background(views.rgba_u8())
+    return float(np.abs(pictures - np.roll(pictures, -1, 0)).mean())
 
 
 def mean_of_views(values: FloatArray, counted: np.ndarray, name: str) -> float:

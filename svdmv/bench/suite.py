@@ -1,7 +1,7 @@
 """A suite is data: objects, cameras, size, lens, framing, background, renderer and metrics, named, versioned, hashed.
 
-Shipped suites are configs/suite/NAME.yaml; any YAML file of the same form is one. Every field that a paper fixed stands
-in `published` with its source, every other one in `ours` with the reason.
+Shipped suites are configs/suite/NAME.yaml; any YAML file of the same form is one, and may be `like` a shipped one.
+Every field that a paper fixed stands in `published` with its source, every other one in `ours` with the reason.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from svdmv.core import ConfigError, InputError, Orbit
 from svdmv.core.require import require
+from svdmv.io.settings import configs_folder
 
 FORMAT = 1
 BACKGROUNDS = {"white": 1.0, "grey": 0.5, "black": 0.0}
@@ -96,10 +97,8 @@ class Suite:
 
 
 def suites_folder() -> Path:
-    """configs/suite beside the package in a checkout, inside it in an installation."""
-    package = Path(__file__).parent.parent
-    inside = package / "configs"
-    return (inside if inside.is_dir() else package.parent / "configs") / "suite"
+    """configs/suite."""
+    return configs_folder() / "suite"
 
 
 def suite_names() -> list[str]:
@@ -119,12 +118,24 @@ def load_suite(name: str) -> Suite:
             expected=", ".join(suite_names()),
             next_step=f"suite={near[0]}" if near else "svdmv bench list",
         )
+    return suite_from_tree(_tree(path), path)
+
+
+def _tree(path: Path) -> Any:
+    """The YAML of a suite; `like: NAME` takes what it does not say from a shipped suite."""
     yaml = require("yaml", None, "reading suites")
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError("The suite cannot be read", where=path, seen=" ".join(str(error).split())[:200]) from error
-    return suite_from_tree(tree, path)
+    if isinstance(tree, dict) and "like" in tree:
+        base = suites_folder() / f"{tree.pop('like')}.yaml"
+        if base == path or not base.is_file():
+            raise InputError(
+                "The suite is like one that is not there", where=path, seen=base.stem, expected=", ".join(suite_names())
+            )
+        return {**_tree(base), **tree}
+    return tree
 
 
 def suite_from_tree(tree: Any, where: Path) -> Suite:

@@ -82,6 +82,14 @@ def _config_error(
     error: Exception, overrides: Sequence[str], known: Sequence[str], open_keys: Sequence[str], command: str
 ) -> ConfigError:
     for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            return ConfigError(
+                "An argument is not KEY=VALUE",
+                where=command,
+                seen=override,
+                expected=f"{known[0]}=...",
+                next_step=f"{command} --help",
+            )
         key = override.split("=")[0].lstrip("+~")
         parents = {name.rsplit(".", 1)[0] for name in known if "." in name}
         if key not in known and key not in parents and not key.startswith(tuple(f"{k}." for k in open_keys)):

@@ -67,7 +67,7 @@ def read_video(path: Path | str, *, max_frames: int = 2000) -> tuple[NDArray[np.
     try:
         with av.open(str(path)) as box:
             if not box.streams.video:
-                raise _not_a_video(path, "no video stream")
+                raise not_a_video(path, "no video stream")
             stream = box.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate
             for frame in box.decode(stream):
@@ -79,22 +79,24 @@ def read_video(path: Path | str, *, max_frames: int = 2000) -> tuple[NDArray[np.
                         expected=f"at most {max_frames} frames",
                         next_step="cut the video, for example: ffmpeg -i IN.mp4 -t 10 OUT.mp4",
                     )
-                frames.append(_upright(frame))
+                frames.append(upright(frame))
     except av.FFmpegError as error:
-        raise _not_a_video(path, error) from error
+        raise not_a_video(path, error) from error
     except OSError as error:
         raise input_error_from_os_error(error, path) from error
     if not frames or rate is None:
-        raise _not_a_video(path, f"{len(frames)} frames")
+        raise not_a_video(path, f"{len(frames)} frames")
     return np.stack(frames), float(rate)
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+def upright(frame: Any, scaled: Any = None) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of a decoded frame, or of its scaled copy, turned as the frame's side data says."""
+    pixels: NDArray[np.uint8] = (frame if scaled is None else scaled).to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90)))
 
 
-def _not_a_video(path: Path, seen: object) -> InputError:
+def not_a_video(path: Path, seen: object) -> InputError:
+    """What to say of a file that does not decode."""
     return InputError(
         "The file is not a video that can be read",
         where=path,

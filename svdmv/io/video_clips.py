@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from svdmv.core import DataError, InputError, require
 from svdmv.io.atomic import input_error_from_os_error, whole_file
+from svdmv.io.video import not_a_video, upright
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ def video_index(path: Path | str) -> VideoIndex:
     try:
         with av.open(str(path)) as box:
             if not box.streams.video:
-                raise _unreadable(path, "no video stream")
+                raise not_a_video(path, "no video stream")
             stream = box.streams.video[0]
             shown = [
                 (float(packet.pts * stream.time_base), bool(packet.is_keyframe))
@@ -52,11 +53,11 @@ def video_index(path: Path | str) -> VideoIndex:
             size = stream.codec_context.width, stream.codec_context.height
             rate = stream.average_rate or stream.guessed_rate
     except av.FFmpegError as error:
-        raise _unreadable(path, error) from error
+        raise not_a_video(path, error) from error
     except OSError as error:
         raise input_error_from_os_error(error, path) from error
     if not shown or not min(size):
-        raise _unreadable(path, f"{len(shown)} frames of {size[0]}x{size[1]} px")
+        raise not_a_video(path, f"{len(shown)} frames of {size[0]}x{size[1]} px")
     shown.sort()
     times = np.array([t for t, _ in shown])
     keys = np.array([n for n, (_, key) in enumerate(shown) if key], np.int64)
@@ -79,9 +80,9 @@ def each_frame(path: Path | str, *, short_side_px: int | None = None) -> Iterato
             for frame in box.decode(stream):
                 yield _pixels(frame, short_side_px)
     except av.FFmpegError as error:
-        raise _unreadable(path, error) from error
+        raise not_a_video(path, error) from error
     except (OSError, IndexError) as error:
-        raise _unreadable(path, error) from error
+        raise not_a_video(path, error) from error
 
 
 def frames_at(index: VideoIndex, numbers: Sequence[int], *, short_side_px: int | None = None) -> NDArray[np.uint8]:
@@ -117,9 +118,9 @@ def frames_at(index: VideoIndex, numbers: Sequence[int], *, short_side_px: int |
                 if len(found) == len(places):
                     break
     except av.FFmpegError as error:
-        raise _unreadable(index.path, error) from error
+        raise not_a_video(index.path, error) from error
     if len(found) < len(places):
-        raise _unreadable(index.path, f"{len(places) - len(found)} of {len(places)} frames do not decode")
+        raise not_a_video(index.path, f"{len(places) - len(found)} of {len(places)} frames do not decode")
     return np.stack([found[n] for n in wanted])
 
 
@@ -173,21 +174,8 @@ def _number_of(packet: Any, stream: Any, index: VideoIndex) -> int:
 
 
 def _pixels(frame: Any, short_side_px: int | None) -> NDArray[np.uint8]:
-    if short_side_px is not None and min(frame.width, frame.height) > short_side_px:
-        scale = short_side_px / min(frame.width, frame.height)
-        size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-        frame_rgb = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
-    else:
-        frame_rgb = frame
-    pixels: NDArray[np.uint8] = frame_rgb.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90)))
-
-
-def _unreadable(path: Path, seen: object) -> InputError:
-    return InputError(
-        "The file is not a video that can be read",
-        where=path,
-        seen=seen,
-        expected="a complete video file",
-        next_step="convert it, for example: ffmpeg -i IN OUT.mp4",
-    )
+    if short_side_px is None or min(frame.width, frame.height) <= short_side_px:
+        return upright(frame)
+    scale = short_side_px / min(frame.width, frame.height)
+    width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+    return upright(frame, frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA"))

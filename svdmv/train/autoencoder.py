@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svdmv.dataset.orbits import OrbitStore, pixels_from_rgba
-from svdmv.diffusion.perceptual import LpipsAlex
+from svdmv.diffusion.perceptual import Lpips
 from svdmv.train.networks import temporal_blocks
 from svdmv.train.optimizers import new_optimizer
 from svdmv.train.parallel import ALONE, Team
@@ -76,7 +76,7 @@ def picture_batch(
 
 
 def reconstruction_loss(
-    decoded: Tensor, target: Tensor, settings: AutoencoderTraining, lpips: LpipsAlex | None
+    decoded: Tensor, target: Tensor, settings: AutoencoderTraining, lpips: Lpips | None
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted absolute error of colour (object three times the background), alpha, and LPIPS."""
     weight = 0.5 + 1.5 * (target[:, 3:] > -0.99).float()
@@ -109,7 +109,7 @@ def train_autoencoder(
     settings: AutoencoderTraining,
     folder: Path,
     *,
-    lpips: LpipsAlex | None,
+    lpips: Lpips | None,
     minutes: float,
     device: str = "cpu",
     bf16: bool = True,

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from svdmv.core import ConfigError
 from svdmv.dataset.renders import OrbitRendering
+from svdmv.io.settings import composed_settings
 from svdmv.train.autoencoder import AutoencoderTraining
 from svdmv.train.finetune import Finetuning
 from svdmv.train.networks import AutoencoderShape, ImageEncoderShape, UNetShape
-
-SECTIONS = (
-    "rendering",
-    "autoencoder_shape",
-    "autoencoder",
-    "unet_shape",
-    "image_encoder_shape",
-    "finetuning",
-    "recipe",
-)
 
 
 @dataclass(frozen=True)
@@ -72,75 +58,6 @@ class TrainConfig:
     finetuning: Finetuning = field(default_factory=Finetuning)
 
 
-def configs_folder() -> Path:
-    """configs/ beside the package in a checkout, inside it in an installation."""
-    package = Path(__file__).parent.parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
 def train_config(overrides: Sequence[str]) -> TrainConfig:
     """Compose and check. Raises ConfigError: unknown key (with the nearest name), wrong type, bad syntax."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.config_store import ConfigStore
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    ConfigStore.instance().store(name="train_schema", node=writable_schema())
-    try:
-        with initialize_config_dir(str(configs_folder().resolve()), version_base="1.3"):
-            made = OmegaConf.to_object(compose("train", overrides=list(overrides)))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _config_error(error, overrides) from error
-    assert isinstance(made, TrainConfig)
-    return made
-
-
-def writable_schema() -> Any:
-    """The typed schema; OmegaConf takes frozen dataclasses for read-only settings, which overrides could not change."""
-    from omegaconf import OmegaConf
-
-    schema = OmegaConf.structured(TrainConfig)
-    OmegaConf.set_readonly(schema, False)
-    for name in SECTIONS:
-        OmegaConf.set_readonly(schema[name], False)
-    return schema
-
-
-def _config_error(error: Exception, overrides: Sequence[str]) -> ConfigError:
-    text = " ".join(f"{error} {error.__cause__ or ''}".split())
-    known = known_keys()
-    for override in overrides:
-        key = override.split("=")[0].lstrip("+~")
-        if key not in known and key not in ("experiment", *SECTIONS):
-            near = difflib.get_close_matches(key, known, 1, 0.4)
-            return ConfigError(
-                "A training setting is unknown",
-                where=override,
-                seen=key,
-                expected=f"{near[0]}?" if near else "a setting of configs/train.yaml",
-                next_step=f"svdmv train {near[0]}=..." if near else "svdmv train --help",
-            )
-    return ConfigError(
-        "A training setting cannot be used",
-        where=" ".join(overrides) or "configs/",
-        seen=re.sub(r"full_key.*", "", text)[:240],
-        expected="KEY=VALUE of the right type",
-        next_step="svdmv train --help",
-    )
-
-
-def known_keys() -> list[str]:
-    """Every setting by its dotted name."""
-    from dataclasses import fields, is_dataclass
-
-    def walk(value: Any, head: str) -> list[str]:
-        names: list[str] = []
-        for item in fields(value):
-            inner = getattr(value, item.name)
-            name = f"{head}{item.name}"
-            names += walk(inner, name + ".") if is_dataclass(inner) else [name]
-        return names
-
-    return walk(TrainConfig(), "")
+    return composed_settings(TrainConfig, "", "train", overrides, command="svdmv train")

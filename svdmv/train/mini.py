@@ -22,7 +22,7 @@ from svdmv.diffusion.device import resolved_device
 from svdmv.diffusion.guidance import Guidance
 from svdmv.diffusion.info import CheckpointInfo, Framing
 from svdmv.diffusion.model import SvdMv
-from svdmv.diffusion.perceptual import LpipsAlex
+from svdmv.diffusion.perceptual import Lpips
 from svdmv.io.atomic import whole_file, write_json
 from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
 from svdmv.train.config import TrainConfig
@@ -170,12 +170,12 @@ def new_model(config: TrainConfig, vae: Any) -> SvdMv:
     return SvdMv(unet, vae, encoder, info)
 
 
-def _lpips(config: TrainConfig) -> LpipsAlex | None:
+def _lpips(config: TrainConfig) -> Lpips | None:
     if not config.weights_dir or config.autoencoder.lpips_weight == 0:
         return None
     for folder in (Path(config.weights_dir), Path(config.weights_dir) / "lpips"):
         if (folder / "lpips_alex_fp32.safetensors").is_file():
-            return LpipsAlex(folder / "lpips_alex_fp32.safetensors")
+            return Lpips("alex", folder / "lpips_alex_fp32.safetensors")
     raise DataError(
         "The LPIPS weights are missing",
         where=config.weights_dir,

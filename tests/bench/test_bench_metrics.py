@@ -11,13 +11,13 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from svdmv.bench.lpips_networks import Lpips
 from svdmv.bench.metrics import METRICS, Metric, ViewPair, checked_scores, metric_from_name, view_pair
 from svdmv.bench.network_metrics import clip_s
 from svdmv.bench.pixel_metrics import iou, mse, psnr, psnr_object, ssim
 from svdmv.bench.scoring import mean_of_views, pooled_psnr
 from svdmv.bench.validate import validation_rows
 from svdmv.core import CheckpointError, ConfigError, DataError, Orbit, ViewSet
+from svdmv.diffusion.perceptual import Lpips
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "data" / "weights"
 needs_weights = pytest.mark.skipif(
@@ -136,14 +136,20 @@ def test_lpips_reproduces_the_known_answers(net: str, expected: tuple[float, flo
     network = Lpips(net, WEIGHTS / "lpips" / f"lpips_{net}_fp32.safetensors")
     assert network(a, b).tolist() == pytest.approx(expected, abs=2e-6)
     assert network(a, a).tolist() == [0, 0]
-    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
-        network(a * 127, b)
+
+
+@pytest.mark.parametrize("wrong", [255.0, -0.2, float("nan")])
+def test_pictures_of_another_range_are_refused(wrong: float) -> None:
+    """What LPIPS and PSNR would take without a word: [0, 255], [-1, 1], not a number."""
+    good = np.zeros((1, 8, 8, 3), np.float32)
+    with pytest.raises(DataError, match="out of range"):
+        ViewPair(good + np.float32(wrong), good, None, np.ones((1, 8, 8), bool))
 
 
 @needs_weights
 def test_lpips_weights_of_another_network_are_refused() -> None:
     with pytest.raises(CheckpointError, match="cannot be used"):
-        Lpips("squeeze", WEIGHTS / "lpips" / "lpips_alex_fp32.safetensors").features(torch.zeros(1, 3, 64, 64))
+        Lpips("squeeze", WEIGHTS / "lpips" / "lpips_alex_fp32.safetensors")
 
 
 def tiny_clip(folder: Path) -> None:

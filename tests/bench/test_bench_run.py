@@ -129,8 +129,8 @@ def test_a_foreign_folder_is_left_alone(suite: Suite, cache: Path, tmp_path: Pat
 
 
 def test_two_runs_in_one_folder(suite: Suite, cache: Path, tmp_path: Path) -> None:
-    with only_run_in(tmp_path), pytest.raises(InputError, match="Another run"), only_run_in(tmp_path):
-        pass
+    with only_run_in(tmp_path), pytest.raises(InputError, match="Another run"):
+        only_run_in(tmp_path).__enter__()
 
 
 def test_a_failed_prediction_is_a_named_row_and_counts_in_no_mean(suite: Suite, cache: Path, tmp_path: Path) -> None:

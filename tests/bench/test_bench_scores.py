@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from svdmv.bench.bootstrap import bootstrap_interval
-from svdmv.bench.trivial import blank, copied, mean_orbit, mirrored, nearest_orbit, thumbnails_of
-from svdmv.bench.view_metrics import iou_per_view, psnr_from_mse, psnr_per_view, turning
+from svdmv.bench.methods import Task
+from svdmv.bench.metrics import FloatArray, Metric, view_pair
+from svdmv.bench.pixel_metrics import iou, psnr, psnr_from_mse, psnr_object
+from svdmv.bench.scoring import turning
+from svdmv.bench.suite import Suite, SuiteObject, Track
+from svdmv.bench.trivial_methods import blank, copy, mean_orbit, mirrored_copy, nearest_orbit
 from svdmv.core import DataError, Orbit, ViewSet
-from svdmv.dataset.orbits import OrbitStore
+from svdmv.io.atomic import write_json
 
 SIZE = 32
 
@@ -26,42 +31,42 @@ def square(level: int, left: int, count: int = 4, side: int = 8) -> np.ndarray:
     return out
 
 
+def scored(metric: Metric, prediction: np.ndarray, truth: np.ndarray) -> FloatArray:
+    return metric.compute(view_pair(views_of(prediction), views_of(truth)))
+
+
+def task_of(truth: np.ndarray) -> Task:
+    """View 0 of a static orbit is given."""
+    track = Track("ring", tuple(np.arange(len(truth)) * 360 / len(truth)), (10.0,) * len(truth))
+    suite = Suite("test", 1, "", (SuiteObject("it", "shape:0"),), (track,), truth.shape[1], 2.0, 33.8)
+    return Task(suite, track, "it", truth[0], 0, views_of(truth))
+
+
 def test_psnr_of_known_errors() -> None:
-    assert psnr_from_mse(np.array([0.1, 0.001, 0.0])) == pytest.approx([10, 30, 100])
+    assert psnr_from_mse(np.array([0.1, 0.001])) == pytest.approx([10, 30])
+    assert np.isposinf(psnr_from_mse(np.array([0.0]))).all()
 
 
 def test_psnr_on_the_object_ignores_the_empty_rest() -> None:
     """Squares of 0 and 51 (0.2) differ by 0.2 on 64 of 1024 pixels: 13.98 dB on the object, 12.04 dB more in all."""
-    whole, on_object = psnr_per_view(views_of(square(51, 4)), views_of(square(0, 4)))
+    pair = square(51, 4), square(0, 4)
+    on_object = scored(psnr_object(), *pair)
     assert on_object == pytest.approx(np.full(4, -20 * np.log10(0.2)), abs=1e-4)
-    assert whole - on_object == pytest.approx(np.full(4, 10 * np.log10(1024 / 64)), abs=1e-4)
+    assert scored(psnr(), *pair) - on_object == pytest.approx(np.full(4, 10 * np.log10(1024 / 64)), abs=1e-4)
 
 
 def test_padding_raises_whole_psnr_by_the_known_amount_and_object_psnr_not_at_all() -> None:
     """Both padded with white to twice the side: 20 log10 2 = 6.02 dB."""
     pair = [square(51, 4), square(0, 4)]
     padded = [np.pad(p, ((0, 0), (16, 16), (16, 16), (0, 0))) for p in pair]
-    before = psnr_per_view(*map(views_of, pair))
-    after = psnr_per_view(*map(views_of, padded))
-    assert after[0] - before[0] == pytest.approx(np.full(4, 6.0206), abs=1e-3)
-    assert after[1] == pytest.approx(before[1], abs=1e-9)
+    assert scored(psnr(), *padded) - scored(psnr(), *pair) == pytest.approx(np.full(4, 6.0206), abs=1e-3)
+    assert scored(psnr_object(), *padded) == pytest.approx(scored(psnr_object(), *pair), abs=1e-9)
 
 
 def test_iou_of_shifted_squares() -> None:
-    """Half a width apart: 1/3; apart: 0; both empty: not a number."""
-    assert iou_per_view(views_of(square(0, 4)), views_of(square(0, 8))) == pytest.approx(np.full(4, 1 / 3))
-    assert iou_per_view(views_of(square(0, 4)), views_of(square(0, 16))) == pytest.approx(np.zeros(4))
-    empty = views_of(np.zeros((2, SIZE, SIZE, 4), np.uint8))
-    assert np.isnan(iou_per_view(empty, empty)).all()
-    assert np.isnan(psnr_per_view(empty, empty)[1]).all()
-
-
-def test_scores_refuse_what_cannot_be_compared() -> None:
-    with pytest.raises(DataError, match="differ in count or size"):
-        psnr_per_view(views_of(square(0, 4)), views_of(square(0, 4, count=3)))
-    full = views_of(square(0, 4))
-    with pytest.raises(DataError, match="needs alpha"):
-        iou_per_view(full, ViewSet(full.images, full.cameras))
+    """Half a width apart: 1/3; apart: 0."""
+    assert scored(iou(), square(0, 4), square(0, 8)) == pytest.approx(np.full(4, 1 / 3))
+    assert scored(iou(), square(0, 4), square(0, 16)) == pytest.approx(np.zeros(4))
 
 
 def test_turning_of_a_still_is_zero_and_of_a_moving_square_is_known() -> None:
@@ -79,40 +84,42 @@ def chiral_orbit(views: int = 21) -> np.ndarray:
 
 
 def test_copies_and_mirrored_copies() -> None:
-    truth = views_of(chiral_orbit())
-    first = truth.rgba_u8()[0]
-    assert all(np.array_equal(view, first) for view in copied(truth).rgba_u8())
-    flipped = mirrored(truth).rgba_u8()
-    behind = [k for k in range(21) if 90 < truth.orbit.azimuths_deg[k] < 270]
+    truth = chiral_orbit()
+    task = task_of(truth)
+    assert all(np.array_equal(view, truth[0]) for view in copy().predict(task).rgba_u8())
+    flipped = mirrored_copy().predict(task).rgba_u8()
+    behind = [k for k in range(21) if 90 < task.track.azimuths_deg[k] < 270]
     assert behind == list(range(6, 16))
     for k in range(21):
-        assert np.array_equal(flipped[k], first[:, ::-1] if k in behind else first)
-    assert iou_per_view(blank(truth), truth)[1:].max() == 0
+        assert np.array_equal(flipped[k], truth[0][:, ::-1] if k in behind else truth[0])
+    assert scored(iou(), blank().predict(task).rgba_u8(), truth)[1:].max() == 0
 
 
-def test_nearest_orbit_finds_a_rolled_member_of_the_store() -> None:
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 255, (5, 21, SIZE, SIZE, 4), np.uint8)
-    store = OrbitStore(images, np.zeros(5), tuple("abcde"), {})
-    thumbnails = np.stack([thumbnails_of(o) for o in images])
-    truth = views_of(np.roll(images[3], -7, 0))
-    assert np.array_equal(nearest_orbit(truth, store, thumbnails).rgba_u8(), truth.rgba_u8())
+def stored(folder: Path, images: np.ndarray) -> str:
+    np.save(folder / "orbits.npy", images)
+    rows = [{"id": str(n), "elevation_deg": 0.0} for n in range(len(images))]
+    write_json(folder / "index.json", {"orbits": rows})
+    return str(folder)
 
 
-def test_mean_orbit_of_one_still_is_that_still() -> None:
-    still = np.repeat(square(100, 4, 1), 21, 0)[None]
-    store = OrbitStore(np.repeat(still, 3, 0), np.zeros(3), ("a", "b", "c"), {})
-    mean = mean_orbit(store)
-    assert np.array_equal(mean[..., 3], still[0, ..., 3])
-    opaque = still[0, ..., 3] == 255
-    assert np.array_equal(mean[opaque], still[0][opaque])
+def test_nearest_orbit_finds_a_rolled_member_of_the_store(tmp_path: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 255, (5, 21, SIZE, SIZE, 4), np.uint8)
+    truth = np.roll(images[3], -7, 0)
+    made = nearest_orbit(stored(tmp_path, images)).predict(task_of(truth))
+    assert np.array_equal(made.rgba_u8(), truth)
 
 
-def test_bootstrap_of_a_constant_and_coverage_of_a_normal() -> None:
-    assert bootstrap_interval(np.full(9, 2.5)) == (2.5, 2.5, 2.5)
-    rng = np.random.default_rng(0)
-    hits = 0
-    for trial in range(100):
-        _, low, high = bootstrap_interval(rng.normal(1.0, 1.0, 40), draws=400, seed=trial)
-        hits += low <= 1.0 <= high
-    assert 88 <= hits <= 99  # 95 % nominal, a little less for 40 values
+def test_mean_orbit_of_one_still_is_that_still(tmp_path: Path) -> None:
+    still = np.repeat(square(100, 4, 1), 21, 0)
+    mean = mean_orbit(stored(tmp_path, np.repeat(still[None], 3, 0))).predict(task_of(still)).rgba_u8()
+    assert np.array_equal(mean[..., 3], still[..., 3])
+    opaque = still[..., 3] == 255
+    assert np.array_equal(mean[opaque], still[opaque])
+
+
+def test_iou_without_alpha_is_not_defined_and_a_truth_without_alpha_is_refused() -> None:
+    full = views_of(square(0, 4))
+    opaque = ViewSet(full.images, full.cameras)
+    assert np.isnan(iou().compute(view_pair(opaque, full))).all()
+    with pytest.raises(DataError, match="no alpha"):
+        view_pair(full, opaque)

@@ -48,3 +48,9 @@ def test_objects_needed_follow_the_power_formula() -> None:
     test = paired_test(base, np.zeros(100), higher_is_better=True)
     assert test.objects_needed == 32
     assert paired_test(np.ones(5), np.ones(5), higher_is_better=True).objects_needed is None
+
+
+def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    made = [bootstrap_mean(rng.normal(1.0, 1.0, 40)) for _ in range(100)]
+    assert 88 <= sum(m.low <= 1.0 <= m.high for m in made) <= 99  # 95 % nominal, a little less for 40 values

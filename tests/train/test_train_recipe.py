@@ -14,7 +14,8 @@ from svdmv.dataset.shapes import shape_from_seed
 from svdmv.diffusion.checkpoint import load_checkpoint
 from svdmv.diffusion.generate import Sampling, generate_views
 from svdmv.io.gltf import write_glb
-from svdmv.train.config import known_keys, train_config
+from svdmv.io.settings import setting_names
+from svdmv.train.config import TrainConfig, train_config
 from svdmv.train.mini import object_sources, train_mini
 
 
@@ -50,7 +51,7 @@ def test_unknown_recipe_is_refused() -> None:
 
 
 def test_known_keys_are_dotted_leaves() -> None:
-    assert {"minutes", "finetuning.batch", "rendering.lights"} <= set(known_keys())
+    assert {"minutes", "finetuning.batch", "rendering.lights"} <= set(setting_names(TrainConfig()))
 
 
 def small_data(folder: Path) -> Path:
