@@ -75,7 +75,7 @@ def served(folder: Path) -> Iterator[Hub]:
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
-            pass
+            """Quiet: the tests read `asked`."""
 
         def do_GET(self) -> None:
             path = self.path.lstrip("/")
