@@ -252,7 +252,7 @@ def render_tasks(
                     raise _disk_error(task, answer["disk"])
                 done(task, answer)
         except StoppedError:
-            pass
+            return
         except BaseException as error:
             errors.append(error)
             stop.set()
