@@ -82,3 +82,28 @@ def texel_kernel(uvs: Any, width: int, height: int, gutter: float, face: Any, we
                 closeness[y, x] = near
                 face[y, x] = i
                 weights[y, x, 0], weights[y, x, 1], weights[y, x, 2] = a, b, c
+
+
+@njit(parallel=True, cache=True)
+def seen_kernel(points: Any, projections: Any, fronts: Any, slack: float, farthest: bool, seen: Any) -> None:
+    """seen[i]: some view has points[i] no deeper than the first surface around its pixel, plus `slack`.
+
+    Of the four pixels around the point the farthest surface counts, or the nearest.
+    """
+    views, height, width = fronts.shape
+    for i in prange(points.shape[0]):
+        x, y, z = points[i]
+        for v in range(views):
+            p = projections[v]
+            depth = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
+            if depth <= 1e-9:
+                continue
+            a = math.floor((p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]) / depth - 0.5)
+            b = math.floor((p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) / depth - 0.5)
+            front = -1.0 if farthest else np.inf
+            for q in range(4):
+                there = fronts[v, min(max(b + (q >> 1), 0), height - 1), min(max(a + (q & 1), 0), width - 1)]
+                front = max(front, there) if farthest else min(front, there)
+            if depth <= front + slack:
+                seen[i] = True
+                break
