@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svdmv.core import Camera, DataError, InputError, Orbit
+from svdmv.io.distortion import NO_DISTORTION, Distortion
 
 OWN_KEY = "svdmv"
 _CONVENTIONS = {
@@ -28,17 +29,18 @@ _CONVENTIONS = {
     "pixels": "(0, 0) is the top-left corner, first centre (0.5, 0.5)",
     "pictures": "sRGB, straight alpha",
 }
-_DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
+_LENS_MODELS = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE", "OPENCV_FISHEYE")
 _LARGEST_UNRIGID = 0.02
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a transforms.json: the file's name as written, its mask if it has one, and the camera."""
+    """One frame: the file's name as written, its mask if it has one, the camera, and what its lens adds to that."""
 
     file_path: str
     mask_path: str | None
     camera: Camera
+    distortion: Distortion = NO_DISTORTION
 
 
 def file_matrix_from_pose(world_from_camera: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,17 +137,18 @@ def frames_from_transforms(
         tree: the JSON object.
         where: the file, for errors.
         size_of: width and height in pixels of each picture by file_path; counts more than "w" and "h" of the file.
-        notes: gets a line for lens distortion (left out) and for poses that were not quite rigid.
+        notes: gets a line for lenses given for another size and for poses that were not quite rigid.
 
     Raises:
-        InputError: a frame lacks its matrix, its lens or its size, a pose is not rigid, or the lens is a fisheye.
+        InputError: a frame lacks its matrix, its lens or its size, a pose is not rigid, or the lens is no pinhole with
+            a distortion that can be taken out.
     """
     rows = tree.get("frames")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise _refusal("transforms.json names no frames", where, f"frames: {type(rows).__name__}")
     model = str(tree.get("camera_model", "OPENCV")).upper()
-    if "FISHEYE" in model or "EQUIRECT" in model or "ORTHO" in model:
-        raise _refusal("The views' lens is no pinhole", where, f"camera_model {model}")
+    if model not in _LENS_MODELS:
+        raise _refusal("The views' lens cannot be made a pinhole", where, f"camera_model {model}")
     frames = []
     for row in rows:
         name = row.get("file_path")
@@ -155,7 +158,8 @@ def frames_from_transforms(
             merged = {**{k: v for k, v in tree.items() if k != "frames"}, **row}
             K, width, height = _intrinsics(merged, size_of.get(name), where, notes)
             pose = _rigid(row["transform_matrix"], f"{where}, frame {name}", notes)
-            frames.append(Frame(name, row.get("mask_path"), Camera(K, pose, width, height)))
+            bend = _distortion(merged, model, f"{where}, frame {name}")
+            frames.append(Frame(name, row.get("mask_path"), Camera(K, pose, width, height), bend))
         except (TypeError, ValueError, OverflowError) as error:
             raise _refusal("A frame holds values that are no numbers", f"{where}, frame {name}", error) from error
         except DataError as error:
@@ -210,12 +214,6 @@ def _intrinsics(
     else:
         fy = fx
     cx, cy = float(row.get("cx", base_w / 2)), float(row.get("cy", base_h / 2))
-    bend = [float(row.get(name, 0.0)) for name in _DISTORTION]
-    if any(bend):
-        corner2 = (base_w / 2 / fx) ** 2 + (base_h / 2 / fy) ** 2
-        k1, k2, k3 = bend[:3]
-        shift = abs(k1 * corner2 + k2 * corner2**2 + k3 * corner2**3) * math.sqrt(corner2) * fx
-        notes.append(f"lens distortion is left out: about {shift:.1f} px at the corner")
     K = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
     if (base_w, base_h) != (width, height):
         if abs(base_w * height / (base_h * width) - 1) > 0.02:
@@ -223,6 +221,16 @@ def _intrinsics(
         notes.append(f"lens given for {base_w:g}x{base_h:g} px, scaled to {width}x{height} px")
         K = np.diag([width / base_w, height / base_h, 1.0]) @ K
     return K, width, height
+
+
+def _distortion(row: Mapping[str, Any], model: str, where: str) -> Distortion:
+    """nerfstudio's k1 .. k4, p1, p2; Brown's radial terms end with k3, a fisheye has no tangential ones."""
+    k1, k2, k3, k4, p1, p2 = (float(row.get(name, 0.0)) for name in ("k1", "k2", "k3", "k4", "p1", "p2"))
+    if "FISHEYE" in model:
+        return Distortion((k1, k2, k3, k4), fisheye=True)
+    if k4:
+        raise _refusal("A frame's lens has a fourth radial coefficient", where, f"k4 {k4:g}")
+    return Distortion((k1, k2, p1, p2, k3))
 
 
 def _rigid(matrix: Any, where: str, notes: list[str]) -> NDArray[np.float64]:

@@ -1,4 +1,6 @@
-"""View folders <-> ViewSet: views/000.png ..., transforms.json, and depth and normals where there are any."""
+"""View folders <-> ViewSet: views/000.png ..., transforms.json, and depth and normals where there are any.
+
+Folders of photos with a COLMAP model or Middlebury's *_par.txt are read by the same door."""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import io
 import json
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,11 @@ from numpy.typing import NDArray
 
 from svdmv.core import InputError, ViewSet
 from svdmv.io.atomic import translated_os_errors, whole_file, whole_folder, write_json
+from svdmv.io.captures import fitted_camera, frames_from_capture
+from svdmv.io.distortion import undistorted
 from svdmv.io.pictures import rgba_from_bytes
 from svdmv.io.quick_png import quick_png_bytes
-from svdmv.io.transforms import OWN_KEY, frames_from_transforms, orbit_from_transforms, transforms_from_cameras
+from svdmv.io.transforms import OWN_KEY, Frame, frames_from_transforms, orbit_from_transforms, transforms_from_cameras
 
 TRANSFORMS_NAME = "transforms.json"
 VIEWS_NAME = "views"
@@ -56,38 +61,35 @@ def save_views(views: ViewSet, folder: Path | str) -> None:
 
 
 def load_views(folder: Path | str) -> ViewSet:
-    """Read a view folder of ours, or any folder with a transforms.json of nerfstudio, instant-ngp or NeRF.
+    """Read a view folder of ours, any folder with a transforms.json of nerfstudio, instant-ngp or NeRF, or photos with
+    a COLMAP model or a *_par.txt (see `frames_from_capture`).
 
     Args:
         folder: the folder, or a transforms file in it (transforms_train.json ...). Its world is taken as +Z up.
+            Without a transforms.json, transforms_train.json is read when it is there.
 
     Returns:
         ViewSet in our axes, frames in the numeric order of their names, 8 bits. For foreign folders alphas are None
-        unless a picture has alpha or a frame names a mask, and provenance["notes"] says what was left out.
+        unless a picture has alpha or a frame names a mask, lens distortion is taken out of the pictures, and
+        provenance["source"]["notes"] says what was changed.
 
     Raises:
         InputError: a file is absent or damaged, pictures differ in size, or the cameras cannot be used.
         DataError: the parts of a folder of ours contradict each other.
     """
-    folder = Path(folder)
-    path = folder if folder.suffix == ".json" else folder / TRANSFORMS_NAME
-    folder = path.parent
-    if folder.is_dir() and not path.exists():
-        raise InputError(
-            "The folder is no view folder",
-            where=folder,
-            seen=f"no {path.name} in it",
-            expected=f"{path.name} with the cameras, and the pictures that it names",
-            next_step="svdmv generate PICTURE -o FOLDER makes one",
-        )
-    tree = _tree(path)
+    folder, path, tree = _source(Path(folder))
     notes: list[str] = []
-    pictures: dict[str, NDArray[np.uint8]] = {}
-    rows = tree.get("frames")
-    for row in rows if isinstance(rows, list) else []:
-        name = row.get("file_path") if isinstance(row, dict) else None
-        if isinstance(name, str) and name not in pictures:
-            pictures[name] = _picture(folder, name)
+    frames: list[Frame] | None = None
+    if tree is None:
+        frames, tree = frames_from_capture(folder, notes), {}
+        if frames is None:
+            raise _no_view_folder(folder, path)
+        names = [frame.file_path for frame in frames]
+    else:
+        rows = tree.get("frames")
+        found = [row.get("file_path") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        names = list(dict.fromkeys(name for name in found if isinstance(name, str)))
+    pictures = {name: _picture(folder, name) for name in names}
     sizes = {name: (pixels.shape[1], pixels.shape[0]) for name, pixels in pictures.items()}
     if len(set(sizes.values())) > 1:
         different = dict.fromkeys(sizes.values())
@@ -98,21 +100,30 @@ def load_views(folder: Path | str) -> ViewSet:
             expected="one size for all pictures",
             next_step="scale or crop the pictures to one size (and their cameras with them)",
         )
-    frames = frames_from_transforms(tree, path, sizes, notes)
-    rgba = np.stack([pictures[frame.file_path] for frame in frames])
+    if frames is None:
+        frames = frames_from_transforms(tree, path, sizes, notes)
+    frames = [replace(f, camera=fitted_camera(f.camera, sizes[f.file_path], path, notes)) for f in frames]
+    rgba = np.stack([pictures.pop(frame.file_path) for frame in frames])
     masks = [_picture(folder, frame.mask_path)[..., 0] if frame.mask_path else None for frame in frames]
     for i, mask in enumerate(masks):
         if mask is not None:
             if mask.shape != rgba.shape[1:3]:
                 raise InputError("A mask differs in size from its picture", where=path, seen=frames[i].mask_path)
             rgba[i, ..., 3] = np.minimum(rgba[i, ..., 3], mask)
+    farthest = 0.0
+    for i, frame in enumerate(frames):
+        if frame.distortion:
+            rgba[i], moved = undistorted(rgba[i], frame.camera, frame.distortion)
+            farthest = max(farthest, moved)
+    if farthest:
+        notes.append(f"lens distortion taken out: pixels moved by up to {farthest:.1f} px")
     own = tree.get(OWN_KEY)
     if isinstance(own, dict):
         has_alpha, provenance = bool(own.get("alpha")), own.get("provenance", {})
         geometry = _geometry(folder / GEOMETRY_NAME)
     else:
         has_alpha, geometry = bool((rgba[..., 3] < 255).any()), {}
-        provenance = {"source": {"file": path.name, "notes": list(dict.fromkeys(notes))}}
+        provenance = {"source": {"file": path.name if tree else folder.name, "notes": list(dict.fromkeys(notes))}}
     return ViewSet(
         rgba[..., :3],
         tuple(frame.camera for frame in frames),
@@ -120,6 +131,28 @@ def load_views(folder: Path | str) -> ViewSet:
         **geometry,
         orbit=orbit_from_transforms(tree),
         provenance=provenance,
+    )
+
+
+def _source(path: Path) -> tuple[Path, Path, dict[str, Any] | None]:
+    """The folder, the file that names the cameras, and its JSON object, None when no such file is there."""
+    if path.suffix == ".json":
+        return path.parent, path, _tree(path)
+    for name in (TRANSFORMS_NAME, "transforms_train.json"):
+        if (path / name).exists():
+            return path, path / name, _tree(path / name)
+    if not path.is_dir():
+        _tree(path / TRANSFORMS_NAME)
+    return path, path / TRANSFORMS_NAME, None
+
+
+def _no_view_folder(folder: Path, path: Path) -> InputError:
+    return InputError(
+        "The folder is no view folder",
+        where=folder,
+        seen=f"no {path.name}, no COLMAP model, no *_par.txt in it",
+        expected=f"{path.name} with the cameras, and the pictures that it names",
+        next_step="svdmv generate PICTURE -o FOLDER makes one",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from svdmv.core import Camera, DataError, InputError, Orbit
+from svdmv.io.distortion import Distortion
 from svdmv.io.transforms import frames_from_transforms, numeric_order, transforms_from_cameras
 
 FRONT = [[1, 0, 0, 0], [0, 0, -1, -2], [0, 1, 0, 0], [0, 0, 0, 1]]  # Blender: at (0, -2, 0), looking along +Y
@@ -72,10 +73,15 @@ def test_pictures_of_another_size_scale_the_lens():
         frames(one(), {"a.png": (60, 60)})
 
 
-def test_lens_distortion_is_noted_in_pixels():
-    """k1 = 0.1 at the corner: r^2 = (50/80)^2 + (30/80)^2 = 0.53125, shift = 0.1 * r^3 * 80 = 3.1 px."""
-    _, notes = frames(one(k1=0.1))
-    assert notes == ["lens distortion is left out: about 3.1 px at the corner"]
+def test_lens_distortion_comes_with_the_frame():
+    (frame,), notes = frames(one(k1=0.1, p2=0.01, k3=0.3))
+    assert frame.distortion == Distortion((0.1, 0.0, 0.0, 0.01, 0.3))
+    assert notes == []
+    (frame,), _ = frames(one(camera_model="OPENCV_FISHEYE", k4=0.2))
+    assert frame.distortion == Distortion((0.0, 0.0, 0.0, 0.2), fisheye=True)
+    assert not frames(one())[0][0].distortion
+    with pytest.raises(InputError, match="fourth"):
+        frames(one(k4=0.1))
 
 
 def test_rounded_poses_are_made_rigid_and_wrong_ones_refused():
@@ -114,7 +120,7 @@ def test_rounded_poses_are_made_rigid_and_wrong_ones_refused():
         one(fl_x=0, camera_angle_x=1),
         one(fl_x=float("nan")),
         one(w=0),
-        one(camera_model="OPENCV_FISHEYE"),
+        one(camera_model="EQUIRECTANGULAR"),
         {"w": 5, "h": 5, "frames": [{"file_path": "a", "transform_matrix": FRONT}]},
     ],
 )
