@@ -22,7 +22,8 @@ from svdmv.core import ConfigError, ViewSet
 class Task:
     """One prediction to make: `input_rgba` (S, S, 4) uint8 straight alpha, rendered at the suite's size, and cameras.
 
-    truth: the reference views; only methods that say `knows_truth` may look at it.
+    truth: the reference views; only methods that say `knows_truth` may look at it. ladder: the truth from other
+    elevations, small, for the alignment check alone.
     """
 
     suite: Suite
@@ -31,6 +32,7 @@ class Task:
     input_rgba: NDArray[np.uint8]
     seed: int
     truth: ViewSet
+    ladder: Mapping[float, ViewSet] = field(default_factory=dict)
 
     def views(self, rgba: NDArray[np.uint8]) -> ViewSet:
         """(N, S, S, 4) uint8 as an answer on this task's cameras."""

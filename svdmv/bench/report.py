@@ -15,7 +15,7 @@ from PIL import Image
 from svdmv.bench.comparison import warnings_between
 from svdmv.bench.published import published_block
 from svdmv.bench.report_style import STYLE
-from svdmv.bench.tables import caption, column_title, load_result, rows_of
+from svdmv.bench.tables import caption, column_title, load_result, rows_of, warnings_of
 from svdmv.io.atomic import write_text
 from svdmv.io.views import load_views
 
@@ -38,13 +38,7 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
     said = [w for other in results[1:] for w in warnings_between(results[0], other)]
     for result in results:
-        said += [f"{name}: {why}" for name, why in result["failed_objects"].items()]
-        said += [f"{p['object']}, {p['method']}, {p['track']}: {p['failed']}" for p in result["failed_predictions"]]
-        for method, found in result["alignment"].items():
-            if found["convention"]:
-                said.append(f"{method}: another convention? {_flat(found['commonest'])} fits most predictions better")
-        if len(result["objects"]) < result["objects_of_suite"]:
-            said.append(f"only {len(result['objects'])} of the suite's {result['objects_of_suite']} objects were run")
+        said += warnings_of(result)
     if not said:
         return ""
     return (

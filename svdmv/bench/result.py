@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from svdmv.bench.alignment import alignment_summary
 from svdmv.bench.scoring import mean_of_views, pooled_psnr
 from svdmv.bench.statistics import bootstrap_mean, paired_test
 from svdmv.io.atomic import write_json, write_text
@@ -163,16 +164,7 @@ def _turning(rows: Sequence[Mapping[str, Any]], method: str) -> float | None:
 
 
 def _alignment(rows: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
-    """How many predictions another turn, direction or size would fit better by more than 1 dB, and which most often."""
-    found = [p["alignment"] for ps in _predictions(rows, method) for p in ps if "alignment" in p]
-    other = [(a["shift"], a["flipped"], a["scale"]) for a in found if a["suspicious"]]
-    commonest = max(set(other), key=other.count) if other else None
-    return {
-        "searched": len(found),
-        "suspicious": len(other),
-        "commonest": None if commonest is None else dict(zip(("shift", "flipped", "scale"), commonest, strict=True)),
-        "convention": bool(found) and commonest is not None and other.count(commonest) > 0.5 * len(found),
-    }
+    return alignment_summary([p["alignment"] for ps in _predictions(rows, method) for p in ps if "alignment" in p])
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], method: str, key: str, how: Any) -> float:

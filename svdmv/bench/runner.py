@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from svdmv import __version__
-from svdmv.bench.alignment import searched_alignment
+from svdmv.bench.alignment import elevation_ladder, searched_alignment
 from svdmv.bench.methods import Method, Task
 from svdmv.bench.metrics import Metric
 from svdmv.bench.references import reference_views
@@ -124,9 +124,11 @@ def object_rows(plan: RunPlan, item: SuiteObject, out: Path) -> dict[str, Any]:
     for track in plan.suite.tracks:
         truth = references[track.name]
         given = truth.rgba_u8()[track.input_view]
+        searched = equal_steps(track) and any(m.kind == "model" for m in plan.methods)
+        ladder = elevation_ladder(plan.suite, item, track, plan.data, plan.cache) if searched else {}
         for method in plan.methods:
             for seed in range(plan.seeds if method.stochastic else 1):
-                task = Task(plan.suite, track, item.name, given, seed, truth)
+                task = Task(plan.suite, track, item.name, given, seed, truth, ladder)
                 folder = out / "predictions" / method.name / item.name / f"{track.name}-s{seed}"
                 record["predictions"].append(prediction_row(plan, task, method, folder))
     return record | {"seconds": round(time.perf_counter() - began, 3)}
@@ -147,7 +149,8 @@ def prediction_row(plan: RunPlan, task: Task, method: Method, folder: Path) -> d
         scores = {b: _scored(task, prediction, plan.metrics, b) for b in plan.backgrounds}
         row["turning"] = {"prediction": turning(prediction), "truth": turning(task.truth)}
         if method.kind == "model" and equal_steps(task.track):
-            row["alignment"] = searched_alignment(prediction, task.truth, task.track.input_view).as_dict()
+            found = searched_alignment(prediction, task.truth, task.track.input_view, task.ladder)
+            row["alignment"] = found.as_dict()
     except SvdmvError as error:
         return row | {"failed": f"{error.what}: {error.seen}"}
     return row | {"scores": scores}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from svdmv.bench.alignment import alignment_warnings
 from svdmv.core import ConfigError, InputError
 
 DECIMALS = {"psnr": 2, "psnr_object": 2, "mse": 4}
@@ -96,7 +97,18 @@ def text_table(result: Mapping[str, Any]) -> str:
     lines = [
         "  ".join(c.ljust(w) for c, w in zip([name, *cells], widths, strict=True)).rstrip() for name, cells in rows
     ]
-    return "\n".join([caption(result), *lines]) + "\n"
+    return "\n".join([caption(result), *lines, *warnings_of(result)]) + "\n"
+
+
+def warnings_of(result: Mapping[str, Any]) -> list[str]:
+    """What a reader of this run's figures has to be told, a sentence each; empty when all is well."""
+    said = [f"{name}: {why}" for name, why in result["failed_objects"].items()]
+    said += [f"{p['object']}, {p['method']}, {p['track']}: {p['failed']}" for p in result["failed_predictions"]]
+    for method, found in result["alignment"].items():
+        said += alignment_warnings(method, found)
+    if len(result["objects"]) < result["objects_of_suite"]:
+        said.append(f"only {len(result['objects'])} of the suite's {result['objects_of_suite']} objects were run")
+    return said
 
 
 def markdown_table(result: Mapping[str, Any]) -> str:
