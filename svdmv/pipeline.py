@@ -39,7 +39,8 @@ MODES = ("new", "overwrite", "resume")
 class RunSettings:
     """Everything that decides what a run makes. None = the checkpoint's own value.
 
-    elevation: degrees, or "auto". guidance: text as Guidance.parse reads it. faces, texture_size: of the mesh.
+    elevation: degrees, or "auto". orbit: static, or sine or dynamic where the checkpoint can. guidance: text as
+    Guidance.parse reads it. faces, texture_size: of the mesh.
 
     Raises:
         ConfigError: a value is out of range. Names and what depends on the checkpoint are checked when a run begins.
@@ -51,6 +52,7 @@ class RunSettings:
     steps: int | None = None
     guidance: str | None = None
     sampler: str | None = None
+    orbit: str = "static"
     foreground_ratio: float | None = None
     segmenter: str = "auto"
     method: str = "auto"
@@ -230,6 +232,7 @@ def views_from_picture(
         seed=settings.seed,
         num_steps=settings.steps,
         sampler=settings.sampler,
+        orbit=settings.orbit,
         guidance=None if settings.guidance is None else Guidance.parse(settings.guidance),
     ).resolved(model.info)
     with clock.stage("frame"):

@@ -15,6 +15,7 @@ from svdmv.cli.options import (
     ForegroundRatio,
     Guide,
     Model,
+    OrbitKind,
     Out,
     Overwrite,
     Quiet,
@@ -36,6 +37,7 @@ def generate(
     steps: Steps = None,
     guidance: Guide = None,
     sampler: Sampler = None,
+    orbit: OrbitKind = "static",
     foreground_ratio: ForegroundRatio = None,
     segmenter: Segmenter = "auto",
     device: Device = "auto",
@@ -52,7 +54,7 @@ def generate(
     from svdmv.pipeline import check_names, save_run_views, views_from_picture
 
     settings = settings_from_options(
-        elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
+        elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler, orbit=orbit,
         foreground_ratio=foreground_ratio, segmenter=segmenter, device=device, dtype=dtype,
     )  # fmt: skip
     check_names(settings)

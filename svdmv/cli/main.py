@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ("svdmv.cli.train:train", "Train a checkpoint: svdmv train experiment=mini."),
     "bench": ("svdmv.cli.bench:bench", "Score methods against true views: bench run suite=mini."),
     "data": ("svdmv.cli.data:data", "Objects to training shards; check, describe and curate data."),
+    "convert": ("svdmv.cli.convert:convert", "Released SVD and SV3D files to checkpoint folders, and back."),
     "list": ("svdmv.cli.listing:list_all", "Everything that has a name, and what each needs."),
     "doctor": ("svdmv.cli.doctor:doctor", "Devices, extras, weights, disk: what works here."),
     "version": ("svdmv.cli.version:version", "The version."),

@@ -107,6 +107,10 @@ Sampler = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="euler, heun or dpmpp_2m. [default: the checkpoint's]", show_default=False),
 ]
+OrbitKind = Annotated[
+    str,
+    typer.Option("--orbit", metavar="KIND", help="static; sine or dynamic where the checkpoint can (SV3D_p)."),
+]
 ForegroundRatio = Annotated[
     float | None,
     typer.Option(

@@ -18,6 +18,7 @@ from svdmv.cli.options import (
     Guide,
     Method,
     Model,
+    OrbitKind,
     Out,
     Overwrite,
     Quiet,
@@ -48,6 +49,7 @@ def run(
     steps: Steps = None,
     guidance: Guide = None,
     sampler: Sampler = None,
+    orbit: OrbitKind = "static",
     foreground_ratio: ForegroundRatio = None,
     segmenter: Segmenter = "auto",
     method: Method = "auto",
@@ -71,7 +73,7 @@ def run(
     try:
         mode = folder_mode(overwrite, resume)
         settings = settings_from_options(
-            elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler,
+            elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler, orbit=orbit,
             foreground_ratio=foreground_ratio, segmenter=segmenter, method=method, texture_size=texture_size,
             faces=faces, device=device, dtype=dtype,
         )  # fmt: skip

@@ -16,9 +16,11 @@ from svdmv.core import CheckpointError, ConfigError, SvdmvError
 from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.info import INFO_FILE, CheckpointInfo
 from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.sgm_file import parts_from_sgm
 from svdmv.diffusion.unet import widened_state
 from svdmv.diffusion.weight_files import (
     PARTS,
+    check_finite_state,
     part_config,
     read_weights,
     weight_files,
@@ -33,7 +35,8 @@ SVD_MV_SIZE = 576  # SVD-MV's pictures; SVD's own settings say 96 latents, which
 
 
 def checkpoint_folder(model: str, *, download: bool = False) -> Path:
-    """The folder of a built-in name, a path, or a hub id that lies in the local cache (or is fetched, when allowed).
+    """The folder of a built-in name, a path, or a hub id that lies in the local cache (or is fetched, when allowed); or
+    one released .safetensors file.
 
     Raises CheckpointError: unknown name, no such folder, or a hub id that is not in the cache.
     """
@@ -48,15 +51,15 @@ def checkpoint_folder(model: str, *, download: bool = False) -> Path:
             )
         return BUILT_IN[model]
     path = Path(model).expanduser()
-    if path.is_dir():
+    if path.is_dir() or (path.is_file() and path.suffix == ".safetensors"):
         return path
     if path.is_file():
         raise CheckpointError(
-            "A checkpoint is a folder, not a file",
+            "The file is no checkpoint",
             where=path,
             seen=path.suffix or "no suffix",
-            expected="a folder with unet/, vae/, image_encoder/ in safetensors",
-            next_step=f"svdmv list; single files and pickles are not loaded: {path.name}",
+            expected="a folder with unet/, vae/, image_encoder/, or a released .safetensors file",
+            next_step="svdmv list; pickles can run code and are never loaded",
         )
     if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not path.is_absolute() and not model.startswith("."):
         return _hub_folder(model, download)
@@ -138,7 +141,7 @@ def _svd_info(folder: Path, configs: dict[str, dict[str, Any]], asked: str) -> C
     licence = licences[0].read_text("utf-8", "replace").strip().splitlines()[0][:200] if licences else ""
     shrink = 2 ** (len(configs["vae"].get("block_out_channels", (0,) * 4)) - 1)
     return CheckpointInfo(
-        name=asked if folder.parent.name == "snapshots" else folder.name,  # the hub's cache names folders by hash
+        name=asked if folder.parent.name == "snapshots" else folder.stem,  # the hub's cache names folders by hash
         licence=licence or "see the card of the Stable Video Diffusion weights",
         image_size=min(int(configs["unet"].get("sample_size") or 72) * shrink, SVD_MV_SIZE),
         clip_size=int(configs["image_encoder"].get("image_size", 224)),
@@ -160,7 +163,7 @@ def _check_agreement(model: SvdMv, folder: Path) -> None:
     """The three networks and svdmv.json fit each other; otherwise sampling would fail halfway, or draw nonsense."""
     info, unet, vae, clip = model.info, model.unet.config, model.vae.config, model.image_encoder.config
     latents, step = vae.latent_channels, 2 ** (len(vae.block_out_channels) - 1)
-    columns = len(info.ids) * unet.addition_time_embed_dim
+    columns = sum(info.id_widths) or len(info.ids) * unet.addition_time_embed_dim
     facts = [
         ("columns of the ids", columns, "the UNet's id columns", unet.projection_class_embeddings_input_dim),
         ("twice the latent channels", 2 * latents, "the UNet's in_channels", unet.in_channels),
@@ -193,24 +196,21 @@ def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", dow
     """
     number_format = torch_dtype(dtype)
     folder = checkpoint_folder(model, download=download)
-    configs = {part: part_config(folder, part) for part in PARTS}
-    for part in PARTS:
-        weight_files(folder, part)  # what is missing is told before gigabytes are read
-    ours = (folder / INFO_FILE).is_file()
-    info = CheckpointInfo.read(folder) if ours else _svd_info(folder, configs, model)
-
-    import torch
-    from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    states = {part: read_weights(folder, part) for part in PARTS}
-    if not ours:
+    configs, states, info = _opened_file(folder) if folder.is_file() else _opened_folder(folder)
+    if info is None:
+        info = _svd_info(folder, configs, model)
         width = configs["unet"].get("addition_time_embed_dim", 256)
         states["unet"] = widened_state(states["unet"], len(SVD_IDS), len(info.ids), width)
         configs["unet"]["projection_class_embeddings_input_dim"] = len(info.ids) * width
+
+    import torch
+    from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    plain = configs["vae"].get("_class_name") == "AutoencoderKL"
     makers = {
         "unet": UNetSpatioTemporalConditionModel.from_config,
-        "vae": AutoencoderKLTemporalDecoder.from_config,
+        "vae": (AutoencoderKL if plain else AutoencoderKLTemporalDecoder).from_config,
         "image_encoder": lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig(**c)),
     }
     networks = {}
@@ -224,6 +224,28 @@ def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", dow
     made = SvdMv(**networks, info=replace(info, sha256=weights_sha256(folder)))
     _check_agreement(made, folder)
     return made.to(torch.device(device), number_format)
+
+
+Opened = tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], CheckpointInfo | None]
+
+
+def _opened_folder(folder: Path) -> Opened:
+    """Settings and weights of every part, and svdmv.json where there is one."""
+    configs = {part: part_config(folder, part) for part in PARTS}
+    for part in PARTS:
+        weight_files(folder, part)  # what is missing is told before gigabytes are read
+    info = CheckpointInfo.read(folder) if (folder / INFO_FILE).is_file() else None
+    if info is None:
+        _svd_info(folder, configs, folder.name)  # a folder of another kind is told likewise
+    return configs, {part: read_weights(folder, part) for part in PARTS}, info
+
+
+def _opened_file(path: Path) -> Opened:
+    """The same of one file as released: SVD (no settings of ours) or SV3D."""
+    parts = parts_from_sgm(path)
+    for part in PARTS:
+        check_finite_state(parts.states[part], path)
+    return parts.configs, parts.states, parts.info(path)
 
 
 def _restore_buffers(encoder: Any) -> None:
@@ -273,7 +295,7 @@ def save_checkpoint(
             {
                 "_class_name": "StableVideoDiffusionPipeline",
                 "unet": ["diffusers", "UNetSpatioTemporalConditionModel"],
-                "vae": ["diffusers", "AutoencoderKLTemporalDecoder"],
+                "vae": ["diffusers", type(model.vae).__name__],
                 "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
             },
         )

@@ -24,6 +24,7 @@ from svdmv.diffusion.samplers import SAMPLERS, StepReport
 
 MAX_SEED = 2**63 - 1
 MAX_STEPS = 1000
+ORBITS = ("static", "sine", "dynamic")
 SMALL_CLIP = 8192  # latent pixels of a clip: 21 views of 128 px are 5,376
 
 
@@ -33,6 +34,7 @@ class Sampling:
 
     elevation_deg: elevation of the input view, absolute degrees; the whole orbit stands at it.
     seed: of the first picture; picture k of a batch uses seed + k, whatever the batch size.
+    orbit: static, or, where the checkpoint is told every view's camera, sine or dynamic (from the seed).
     """
 
     elevation_deg: float = 10.0
@@ -42,6 +44,7 @@ class Sampling:
     sampler: str | None = None
     noise_aug: float | None = None
     decode_chunk: int | None = None
+    orbit: str = "static"
 
     def resolved(self, info: CheckpointInfo) -> Sampling:
         """With the checkpoint's defaults filled in and every value checked; raises ConfigError."""
@@ -96,6 +99,15 @@ class Sampling:
                 expected="0 .. 1",
                 next_step=f"leave it out: the checkpoint asks for {info.noise_aug:g}",
             )
+        kinds = ORBITS if info.ids_per_view else ORBITS[:1]
+        if made.orbit not in kinds:
+            raise ConfigError(
+                "The checkpoint cannot draw this orbit",
+                where="--orbit",
+                seen=made.orbit,
+                expected=", ".join(kinds),
+                next_step=f"--orbit {kinds[0]}",
+            )
         if (made.decode_chunk or 0) < 1:
             raise ConfigError(
                 "The decode chunk is out of range",
@@ -117,12 +129,19 @@ class Sampling:
             "sampler": self.sampler,
             "noise_aug": self.noise_aug,
             "decode_chunk": self.decode_chunk,
+            "orbit": self.orbit,
         }
 
 
-def orbit_of(info: CheckpointInfo, elevation_deg: float) -> Orbit:
-    """The static orbit a checkpoint draws, view 0 = the input view, counter-clockwise."""
-    return Orbit.static(elevation_deg, info.num_views, radius=info.framing.radius, fov_y_deg=info.framing.fov_y_deg)
+def orbit_of(info: CheckpointInfo, sampling: Sampling) -> Orbit:
+    """The orbit a checkpoint draws, view 0 = the input view, counter-clockwise."""
+    views, radius, lens = info.num_views, info.framing.radius, info.framing.fov_y_deg
+    elevation = sampling.elevation_deg
+    if sampling.orbit == "sine":
+        return Orbit.sine(elevation, num_views=views, radius=radius, fov_y_deg=lens)
+    if sampling.orbit == "dynamic":
+        return Orbit.dynamic(elevation, sampling.seed, views, radius=radius, fov_y_deg=lens)
+    return Orbit.static(elevation, views, radius=radius, fov_y_deg=lens)
 
 
 def frame_order(info: CheckpointInfo) -> list[int]:
@@ -183,7 +202,7 @@ def _sampled_clip(model: SvdMv, pixels: Tensor, sampling: Sampling, report: Step
     condition = Condition(
         image_tokens(model.image_encoder, pixels, info.clip_size),
         condition_latents(model.vae, pixels, strength, noise),
-        id_rows(info, torch.full((1,), float(sampling.elevation_deg), device=device), strength),
+        _ids(info, sampling, strength),
     )
     guidance = sampling.guidance or info.guidance
     scales = guidance.scales(info.num_views, info.input_view_index).to(device)
@@ -191,6 +210,19 @@ def _sampled_clip(model: SvdMv, pixels: Tensor, sampling: Sampling, report: Step
     start = start_noise(model, sampling.seed, info.sigma_max).to(device)
     sampler = SAMPLERS[sampling.sampler or info.sampler]
     return sampler(_guided_denoiser(model, condition, scales), start, sigmas, report)
+
+
+def _ids(info: CheckpointInfo, sampling: Sampling, strength: Tensor) -> Tensor:
+    """(1, K), or (1, F, K) in the model's frame order where every view is told its camera."""
+    if not info.ids_per_view:
+        return id_rows(info, torch.full_like(strength, float(sampling.elevation_deg)), strength)
+    orbit = orbit_of(info, sampling)
+    view_of_frame = np.argsort(frame_order(info))
+    elevations, azimuths = (
+        torch.tensor(values[view_of_frame], dtype=torch.float32, device=strength.device)[None]
+        for values in (orbit.elevations_deg, orbit.azimuths_deg)
+    )
+    return id_rows(info, elevations, strength, azimuths)
 
 
 def generate_views(
@@ -261,7 +293,7 @@ def _view_set(
         rgb = calibrated_colors(rgb, alpha, true, true_alpha)
     if info.paste_input_view:
         rgb[0], alpha[0] = true, true_alpha
-    orbit = orbit_of(info, sampling.elevation_deg)
+    orbit = orbit_of(info, replace(sampling, seed=seed))
     provenance = {
         "model": info.name,
         "weights_sha256": info.sha256,

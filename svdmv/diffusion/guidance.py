@@ -11,7 +11,8 @@ from torch import Tensor
 from svdmv.core import ConfigError
 from svdmv.diffusion.edm import Denoiser
 
-Kind = Literal["constant", "linear", "triangle"]
+Kind = Literal["constant", "linear", "triangle", "triangle_frames"]
+KINDS: tuple[Kind, ...] = ("constant", "linear", "triangle", "triangle_frames")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Guidance:
     """How strongly each view is pushed away from the unconditional prediction.
 
     constant: `high` at every view. linear: `low` at view 0 to `high` at the last (SVD). triangle: `low` at the input
-    view, `high` at the back, `low` again when the orbit closes (SV3D section 3, 1 -> 2.5 -> 1).
+    view, `high` at the back, `low` again when the orbit closes (SV3D section 3, 1 -> 2.5 -> 1). triangle_frames: `low`
+    at the first and the last frame, `high` in the middle, wherever the input view stands (SV3D's own program).
     """
 
     kind: Kind = "triangle"
@@ -28,7 +30,7 @@ class Guidance:
 
     def __post_init__(self) -> None:
         finite = all(0 <= value < 1000 for value in (self.low, self.high))
-        if self.kind not in ("constant", "linear", "triangle") or not finite:
+        if self.kind not in KINDS or not finite:
             raise ConfigError(
                 "Guidance is out of range",
                 where="guidance",
@@ -46,8 +48,9 @@ class Guidance:
                 return cls("constant", float(parts[0]), float(parts[0]))
             if parts[0] == "constant" and len(parts) == 2:
                 return cls("constant", float(parts[1]), float(parts[1]))
-            if parts[0] in ("linear", "triangle") and len(parts) == 3:
-                return cls("linear" if parts[0] == "linear" else "triangle", float(parts[1]), float(parts[2]))
+            for kind in KINDS[1:]:
+                if parts[0] == kind and len(parts) == 3:
+                    return cls(kind, float(parts[1]), float(parts[2]))
         except ValueError:
             parts = []  # no numbers: told below
         raise ConfigError(
@@ -68,6 +71,9 @@ class Guidance:
             return torch.full((num_views,), float(self.high))
         if self.kind == "linear":
             return torch.linspace(self.low, self.high, num_views)
+        if self.kind == "triangle_frames":
+            way = torch.linspace(0, 1, num_views)
+            return self.low + (self.high - self.low) * (1 - (2 * way - 1).abs())
         steps = (torch.arange(num_views) - input_view_index) % num_views
         distance = torch.minimum(steps, num_views - steps).float()
         return self.low + (self.high - self.low) * distance / max(num_views // 2, 1)

@@ -49,6 +49,7 @@ class CheckpointInfo:
     input_view_index: int = 0
     azimuth_sign: int = 1
     ids: tuple[str, ...] = ("fps", "motion_bucket", "noise_aug", "elevation")
+    id_widths: tuple[int, ...] = ()
     fps_id: float = 6.0
     motion_bucket_id: float = 127.0
     noise_aug: float = 0.02
@@ -92,7 +93,7 @@ class CheckpointInfo:
             made = dict(values)
             made["framing"] = Framing(**values.get("framing", {}))
             made["guidance"] = Guidance(**values.get("guidance", {}))
-            for name in ("ids", "elevation_range_deg", "assumed"):
+            for name in ("ids", "id_widths", "elevation_range_deg", "assumed"):
                 if name in made:
                     made[name] = tuple(made[name])
             info = cls(**made)
@@ -115,6 +116,15 @@ class CheckpointInfo:
             )
         return info
 
+    def _widths_fit(self) -> bool:
+        widths = self.id_widths
+        return not widths or (len(widths) == len(self.ids) and all(w > 0 and w % 2 == 0 for w in widths))
+
+    @property
+    def ids_per_view(self) -> bool:
+        """Whether every view is told its own camera, so that the orbit need not be static."""
+        return "azimuth" in self.ids
+
     def _out_of_range(self) -> tuple[str, Any, str] | None:
         """The first setting that sampling could not work with: name, value, what it must be."""
         low, high = self.elevation_range_deg
@@ -125,6 +135,7 @@ class CheckpointInfo:
         ]
         rules += [
             ("image_channels", self.image_channels, self.image_channels in (3, 4), "3 or 4"),
+            ("id_widths", self.id_widths, self._widths_fit(), "none, or an even number for every id"),
             ("input_view_index", self.input_view_index, self.input_view_index in range(views), f"0 .. {views - 1}"),
             ("azimuth_sign", self.azimuth_sign, self.azimuth_sign in (-1, 1), "1 or -1"),
             ("elevation_unit", self.elevation_unit, self.elevation_unit in ("deg", "rad"), "deg or rad"),

@@ -19,7 +19,7 @@ from svdmv.diffusion.unet import run_unet
 class SvdMv:
     """A loaded checkpoint.
 
-    unet: UNetSpatioTemporalConditionModel. vae: AutoencoderKLTemporalDecoder.
+    unet: UNetSpatioTemporalConditionModel. vae: AutoencoderKLTemporalDecoder, or AutoencoderKL (SV3D).
     image_encoder: CLIPVisionModelWithProjection.
     """
 
@@ -54,7 +54,7 @@ class SvdMv:
         def network(sample: Tensor, c_noise: Tensor) -> Tensor:
             copied = condition.latents[:, None].expand(-1, sample.shape[1], -1, -1, -1)
             joined = torch.cat([sample, copied.to(sample)], 2)
-            return run_unet(self.unet, joined, c_noise, condition.tokens, condition.ids).float()
+            return run_unet(self.unet, joined, c_noise, condition.tokens, condition.ids, self.info.id_widths).float()
 
         return lambda noisy, sigma: denoised_from_network(network, noisy, sigma)
 
@@ -72,7 +72,7 @@ class SvdMv:
         size = chunk or self.info.decode_chunk
         clips = []
         for clip in latents / self.vae.config.scaling_factor:
-            parts = [self.vae.decode(part.to(self.vae.dtype), num_frames=len(part)).sample for part in clip.split(size)]
+            parts = [self._decoded(part.to(self.vae.dtype)) for part in clip.split(size)]
             clips.append(torch.cat(parts).float())
         pixels = torch.stack(clips)
         if not bool(torch.isfinite(pixels).all()):
@@ -84,3 +84,8 @@ class SvdMv:
                 next_step="run again with --dtype fp32",
             )
         return pixels.clamp(-1, 1)
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        told = {"num_frames": len(latents)} if hasattr(self.vae.decoder, "time_conv_out") else {}
+        pixels: Tensor = self.vae.decode(latents, **told).sample
+        return pixels

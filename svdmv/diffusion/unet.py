@@ -6,15 +6,19 @@ to the stock one when the vectors do not differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor
 
 from svdmv.core import CheckpointError
 
 
-def run_unet(unet: Any, sample: Tensor, c_noise: Tensor, tokens: Tensor, ids: Tensor) -> Tensor:
+def run_unet(
+    unet: Any, sample: Tensor, c_noise: Tensor, tokens: Tensor, ids: Tensor, id_widths: Sequence[int] = ()
+) -> Tensor:
     """The network F.
 
     Args:
@@ -23,6 +27,7 @@ def run_unet(unet: Any, sample: Tensor, c_noise: Tensor, tokens: Tensor, ids: Te
         c_noise: (B,) 0.25 ln(sigma).
         tokens: (B, T, D) cross-attention tokens.
         ids: (B, K) or (B, F, K) float32 vector condition: fps, motion bucket, noise augmentation, elevation ...
+        id_widths: width of each id's sinusoid; none: the UNet's own for all (SV3D: 256, 512, 512).
 
     Returns:
         (B, F, C_noisy, h, w).
@@ -31,8 +36,8 @@ def run_unet(unet: Any, sample: Tensor, c_noise: Tensor, tokens: Tensor, ids: Te
     rows = ids if ids.ndim == 3 else ids[:, None].expand(-1, views, -1)
     dtype = unet.dtype
     embedding = unet.time_embedding(unet.time_proj(c_noise.expand(clips)).to(dtype))
-    vector = unet.add_time_proj(rows.reshape(-1)).reshape(clips * views, -1).to(dtype)
-    embedding = embedding.repeat_interleave(views, 0) + unet.add_embedding(vector)
+    vector = vector_from_ids(rows.flatten(0, 1), id_widths or (unet.config.addition_time_embed_dim,) * ids.shape[-1])
+    embedding = embedding.repeat_interleave(views, 0) + unet.add_embedding(vector.to(dtype))
     context = tokens.to(dtype).repeat_interleave(views, 0)
     no_still = torch.zeros(clips, views, dtype=dtype, device=sample.device)
 
@@ -63,6 +68,15 @@ def run_unet(unet: Any, sample: Tensor, c_noise: Tensor, tokens: Tensor, ids: Te
     x = unet.conv_out(unet.conv_act(unet.conv_norm_out(x)))
     frames: Tensor = x.unflatten(0, (clips, views))
     return frames
+
+
+def vector_from_ids(ids: Tensor, widths: Sequence[int]) -> Tensor:
+    """(B, sum of widths) float32: the raw ids (B, K) as sinusoids beside each other, cosines first."""
+    columns = [
+        get_timestep_embedding(column, width, flip_sin_to_cos=True, downscale_freq_shift=0)
+        for column, width in zip(ids.float().unbind(-1), widths, strict=True)
+    ]
+    return torch.cat(columns, -1)
 
 
 def widened_state(state: dict[str, Tensor], ids_before: int, ids_after: int, id_width: int) -> dict[str, Tensor]:

@@ -96,20 +96,18 @@ def _shards(index: Path) -> list[str]:
     return names
 
 
-def weights_sha256(folder: Path) -> str:
-    """One hash over all weight files of a checkpoint, in the order of PARTS."""
+def weights_sha256(place: Path) -> str:
+    """One hash over all weight files of a checkpoint, in the order of PARTS, or of the one file that it is."""
     digest = hashlib.sha256()
-    for part in PARTS:
-        for path in weight_files(folder, part):
-            with path.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
+    for path in [place] if place.is_file() else [p for part in PARTS for p in weight_files(place, part)]:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
     return digest.hexdigest()
 
 
 def read_weights(folder: Path, part: str) -> dict[str, Any]:
     """Name -> tensor of one part, every value finite. Raises CheckpointError."""
-    import torch
     from safetensors.torch import load_file
 
     state: dict[str, Any] = {}
@@ -124,16 +122,23 @@ def read_weights(folder: Path, part: str) -> dict[str, Any]:
                 expected="a whole safetensors file",
                 next_step="fetch the checkpoint again",
             ) from error
+    check_finite_state(state, folder / part)
+    return state
+
+
+def check_finite_state(state: dict[str, Any], where: Path) -> None:
+    """Raises CheckpointError when a value is NaN or infinite."""
+    import torch
+
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(
                 "The weights hold values that are not finite",
-                where=f"{folder / part}: {name}",
+                where=f"{where}: {name}",
                 seen=f"{int((~torch.isfinite(tensor)).sum())} of {tensor.numel()}",
                 expected="finite numbers",
                 next_step="fetch or train the checkpoint again",
             )
-    return state
 
 
 def write_weights(network: Any, folder: Path, part: str, dtype: Any, max_shard_mb: int) -> None:
@@ -141,8 +146,6 @@ def write_weights(network: Any, folder: Path, part: str, dtype: Any, max_shard_m
 
     Raises CheckpointError when a weight is not finite in `dtype` (float16 ends at 65,504).
     """
-    from huggingface_hub import save_torch_state_dict
-
     state = {}
     for name, tensor in network.state_dict().items():
         kept = tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
@@ -155,13 +158,20 @@ def write_weights(network: Any, folder: Path, part: str, dtype: Any, max_shard_m
                 next_step="save in fp32, or train again with weight decay",
             )
         state[name] = kept
-    (folder / part).mkdir(parents=True, exist_ok=True)
-    pattern = WEIGHTS_NAME[part] + "{suffix}.safetensors"
-    save_torch_state_dict(state, folder / part, filename_pattern=pattern, max_shard_size=f"{max_shard_mb}MB")
-    for path in (folder / part).glob("*.safetensors"):
-        path.chmod(0o644)  # safetensors writes for the owner alone; a wheel must be readable by everybody
+    write_state(state, folder, part, max_shard_mb)
     if part == "image_encoder":
         network.config.architectures = [type(network).__name__]
         write_bytes(folder / part / "config.json", network.config.to_json_string().encode())
     else:
         network.save_config(folder / part)
+
+
+def write_state(state: dict[str, Any], folder: Path, part: str, max_shard_mb: int) -> None:
+    """FOLDER/PART/*.safetensors: tensors as they are."""
+    from huggingface_hub import save_torch_state_dict
+
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    pattern = WEIGHTS_NAME[part] + "{suffix}.safetensors"
+    save_torch_state_dict(state, folder / part, filename_pattern=pattern, max_shard_size=f"{max_shard_mb}MB")
+    for path in (folder / part).glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for the owner alone; a wheel must be readable by everybody

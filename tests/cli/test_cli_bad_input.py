@@ -245,7 +245,7 @@ def test_weights(bare: Path, egg: Path, call: Call, capsys: pytest.CaptureFixtur
         "  expected: svdmv-mini, a folder, or a hub id OWNER/NAME\n  next:     svdmv list\n"
     )
     (bare / "model.ckpt").write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
-    assert "A checkpoint is a folder, not a file" in run("model.ckpt")
+    assert "The file is no checkpoint" in run("model.ckpt")
     copy = Path(shutil.copytree(BUILT_IN["svdmv-mini"], bare / "copy"))
     weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
     whole = weights.read_bytes()

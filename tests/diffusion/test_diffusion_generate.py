@@ -261,7 +261,7 @@ def test_half_precision_draws_nearly_the_same(svd_folder: Path, few_views: SvdMv
 
 
 def test_orbit_of_the_checkpoint(model: SvdMv) -> None:
-    orbit = orbit_of(model.info, 12.5)
+    orbit = orbit_of(model.info, Sampling(12.5))
     assert orbit.num_views == 21
     assert orbit.is_static
     assert orbit.azimuths_deg[1] == pytest.approx(360 / 21)
