@@ -137,7 +137,7 @@ def _check_sample(
     expected += [f"{sample['key']}.{n:03d}.{rule['codec']}" for n in range(rule["num_views"])]
     if [name for name, _ in members] != expected:
         damages.append(Damage(place, f"members {[n for n, _ in members][:3]} ..., other than {expected[:2]} ..."))
-    shape = (rule["size"], rule["size"], 4)
+    shape = (*manifest.shape, 4)
     for name, content in members:
         try:
             if name.endswith(".json"):

@@ -24,6 +24,7 @@ from svdmv.dataset.curate_pages import (
     write_preference_page,
     write_report,
 )
+from svdmv.dataset.licences import UNKNOWN
 from svdmv.dataset.plan import only_run
 from svdmv.dataset.preferences import Verdict, preference_pairs, verdict_from_votes
 from svdmv.dataset.video_scores import MOTION_FPS, motion_steps, network_scores, sharpness, text_share
@@ -45,6 +46,8 @@ class CurateSettings:
     such score. votes: votes.json of the preference page; it sets the share of its score. compare: the score that the
     preference page asks about. pairs: how many comparisons it holds, 0 = no page. num_frames, frame_side: pictures of
     each kept clip and their short side, 0 = as they are. clips: also copy kept clips of files, key frame to cut.
+    shards: folder of a data set that the kept clips are packed into at once, squares of `frame_side`; empty = none.
+    licence, attribution: of the videos, for the data set.
     """
 
     videos: str = ""
@@ -59,6 +62,9 @@ class CurateSettings:
     num_frames: int = 21
     frame_side: int = 576
     clips: bool = False
+    shards: str = ""
+    licence: str = UNKNOWN
+    attribution: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,9 @@ def curate_settings(overrides: Sequence[str]) -> CurateSettings:
     made = composed_settings(CurateSettings, "data", "curate", overrides, command="svdmv data curate")
     if made.compare not in SCORES:
         raise ConfigError("Unknown score", where="compare", seen=made.compare, expected=" or ".join(SCORES))
+    if made.shards and (made.num_frames < 2 or made.frame_side < 8):
+        seen = f"num_frames {made.num_frames}, frame_side {made.frame_side}"
+        raise ConfigError("Shards hold frames", where="shards", seen=seen, expected="2 frames or more, 8 px or more")
     if not made.videos:
         raise ConfigError(
             "No folder of videos is named",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -35,8 +35,9 @@ class OrbitSample:
 
     Attributes:
         key, uid, orbit: which one. views: their numbers in the stored orbit, first the input view.
-        pixels: (V, S, S, 4) uint8 sRGB with straight alpha; (V, S, S, 3) over a background.
-        azimuths_deg, elevations_deg: (V,) float64; azimuth 0 at the first view, elevations absolute.
+        pixels: (V, H, W, 4) uint8 sRGB with straight alpha; (V, H, W, 3) over a background.
+        azimuths_deg, elevations_deg: (V,) float64; azimuth 0 at the first view, elevations absolute; NaN where nobody
+            knows them (videos).
         facts: the sample's JSON: radius, field of view, light, licence ...
     """
 
@@ -188,11 +189,10 @@ class OrbitLoader:
         (_, text), *pictures = members_of(block)
         facts = json.loads(text)
         views = self._views(row["key"], len(pictures))
-        size = self.manifest.rule["size"]
-        rgba = np.empty((len(views), size, size, 4), np.uint8)
+        rgba = np.empty((len(views), *self.manifest.shape, 4), np.uint8)
         for out, view in zip(rgba, views, strict=True):
             decoded_picture(*pictures[view], out=out)
-        azimuths = np.array(facts["azimuths_deg"])[list(views)]
+        azimuths = _angles(facts["azimuths_deg"], views)
         return OrbitSample(
             key=row["key"],
             uid=row["uid"],
@@ -200,7 +200,7 @@ class OrbitLoader:
             views=views,
             pixels=self._mixed(rgba, row["key"]),
             azimuths_deg=(azimuths - azimuths[0]) % 360.0,
-            elevations_deg=np.array(facts["elevations_deg"])[list(views)],
+            elevations_deg=_angles(facts["elevations_deg"], views),
             facts=facts,
         )
 
@@ -248,6 +248,10 @@ class OrbitLoader:
         if place not in self._files:
             self._files[place] = os.open(self.manifest.shard_paths()[row["shard"]], os.O_RDONLY)
         return os.pread(self._files[place], row["length"], row["offset"])
+
+
+def _angles(values: Sequence[float] | None, views: Sequence[int]) -> NDArray[np.float64]:
+    return np.full(len(views), np.nan) if values is None else np.array(values, np.float64)[list(views)]
 
 
 def torch_dataset(loader: OrbitLoader, *, batch_size: int = 1, batches_done: int = 0) -> Any:

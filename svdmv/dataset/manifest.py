@@ -67,6 +67,11 @@ class Manifest:
         rule: dict[str, Any] = self.head["rule"]
         return rule
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the pictures, pixels."""
+        return self.rule["size"], self.rule.get("width") or self.rule["size"]
+
     def shard_paths(self) -> tuple[Path, ...]:
         """The tars, by number."""
         return tuple(self.folder / row["file"] for row in self.head["shards"])

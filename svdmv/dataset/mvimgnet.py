@@ -48,30 +48,17 @@ def mvimgnet_videos(root: Path | str) -> list[MvImgNetVideo]:
     if not root.is_dir():
         raise InputError("The folder of MVImgNet is not there", where=root, expected="ROOT/CLASS/INSTANCE/images")
     names = category_names(root)
-    found = []
-    for images in sorted(root.glob("*/*/images")):
-        instance, label = images.parent.name, images.parent.parent.name
-        frames = tuple(picture_files(images))
-        if not frames:
-            raise InputError(
-                "A video of MVImgNet has no pictures",
-                where=images,
-                seen="0 files",
-                expected="its frames",
-                next_step="unpack its archive again, or remove the folder",
-            )
-        model = images.parent / "sparse" / "0"
-        whole = all((model / name).is_file() for name in ("cameras.bin", "images.bin"))
-        found.append(
-            MvImgNetVideo(
-                f"{label}/{instance}", names.get(label, label), images.parent, frames, model if whole else None
-            )
-        )
+    found = [_video(images.parent, names) for images in sorted(root.glob("*/*/images"))]
     if not found:
         raise InputError(
             "This is not MVImgNet's layout", where=root, seen="no */*/images", expected="ROOT/CLASS/INSTANCE/images"
         )
     return found
+
+
+def mvimgnet_video(folder: Path) -> MvImgNetVideo:
+    """The video of one folder ROOT/CLASS/INSTANCE. Raises InputError: it has no pictures."""
+    return _video(folder, category_names(folder.parent.parent))
 
 
 def category_names(root: Path) -> dict[str, str]:
@@ -99,7 +86,7 @@ def mvimgnet_views(
         naming the video, the turn and the lens distortion that was left in; or None.
 
     Raises:
-        InputError: fewer pictures than asked for, or pictures of several sizes.
+        InputError: fewer pictures than asked for (status "short"), or pictures of several sizes.
         DataError: the COLMAP model is damaged, or does not know `count` of the pictures.
     """
     from svdmv.dataset.videos import Clip, ObjectVideo, frames_of
@@ -118,6 +105,7 @@ def mvimgnet_views(
             where=video.folder,
             seen=f"{len(places)}{' with cameras' if cameras else ''} of {len(video.frames)}",
             expected=f"at least {count}; none is taken twice or mirrored",
+            status="short",
         )
     if cameras:
         centres = np.stack([cameras[video.frames[n].name].world_from_camera[:3, 3] for n in places])
@@ -148,6 +136,21 @@ def turned_camera(camera: Camera) -> Camera:
     K[0, 0], K[1, 1] = camera.K[1, 1], camera.K[0, 0]
     K[0, 2], K[1, 2] = camera.K[1, 2], camera.width - camera.K[0, 2]
     return Camera(K, camera.world_from_camera @ _QUARTER_TURN.T, camera.height, camera.width)
+
+
+def _video(folder: Path, names: Mapping[str, str]) -> MvImgNetVideo:
+    images, model, label = folder / "images", folder / "sparse" / "0", folder.parent.name
+    frames = tuple(picture_files(images)) if images.is_dir() else ()
+    if not frames:
+        raise InputError(
+            "A video of MVImgNet has no pictures",
+            where=images,
+            seen="0 files",
+            expected="its frames",
+            next_step="unpack its archive again, or remove the folder",
+        )
+    whole = all((model / name).is_file() for name in ("cameras.bin", "images.bin"))
+    return MvImgNetVideo(f"{label}/{folder.name}", names.get(label, label), folder, frames, model if whole else None)
 
 
 def _fitted(camera: Camera, size: tuple[int, ...], turned: bool, video: MvImgNetVideo) -> Camera:

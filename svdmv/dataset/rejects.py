@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import Asset, Orbit, SvdmvError
+from svdmv.core import Asset, SvdmvError
 
 REJECTED_STATUSES = ("empty", "flat", "degenerate", "missing_texture", "untextured", "too_large", "licence", "small",
-                     "large", "border", "black", "one_colour", "repeated_views")  # fmt: skip
+                     "large", "border", "black", "one_colour", "repeated_views", "short")  # fmt: skip
 
 
 class RejectedError(SvdmvError):
@@ -43,28 +43,32 @@ class RejectRules:
     largest_file_mb: float = 200.0
 
 
-def require_good_views(rgba: NDArray[np.uint8], rules: RejectRules, orbit: Orbit) -> None:
-    """Raises RejectedError for the first rule that the views (N, S, S, 4) uint8, straight alpha, do not keep."""
-    alpha = rgba[..., 3]
-    coverage = (alpha > 127).reshape(len(rgba), -1).mean(1)
+def require_good_views(rgba: NDArray[np.uint8], rules: RejectRules) -> NDArray[np.float64]:
+    """(N,) float64: share of each view (N, H, W, 4) uint8, straight alpha, that the object covers.
+
+    Raises RejectedError for the first rule that the views do not keep.
+    """
+    counts = _counted(rgba)
+    coverage: NDArray[np.float64] = counts[:, 0] / (rgba.shape[1] * rgba.shape[2])
+    edges = counts[:, 1]
     least, most = int(coverage.argmin()), int(coverage.argmax())
     if coverage[least] < rules.least_coverage:
         raise _rejected("small", f"view {least} covers {coverage[least]:.4f}", f"at least {rules.least_coverage}")
     if coverage[most] > rules.most_coverage:
         raise _rejected("large", f"view {most} covers {coverage[most]:.3f}", f"at most {rules.most_coverage}")
-    edges = np.stack([alpha[:, 0].max(1), alpha[:, -1].max(1), alpha[..., 0].max(1), alpha[..., -1].max(1)]).max(0)
     if edges.max() > rules.border_alpha:
         seen = f"alpha {edges.max()} on the edge of view {edges.argmax()}"
         raise _rejected("border", seen, f"at most {rules.border_alpha}")
-    colours = rgba[..., :3][alpha > 127].astype(np.float32)
-    brightness, deviation = float(colours.mean()), float(colours.std(0).max())
-    if brightness < rules.least_brightness:
-        raise _rejected("black", f"mean colour {brightness:.1f} of 255", f"at least {rules.least_brightness}")
-    if deviation < rules.least_colour_deviation:
-        raise _rejected("one_colour", f"deviation {deviation:.2f} of 255", f"at least {rules.least_colour_deviation}")
-    distinct = len({view.tobytes() for view in rgba})
-    if rules.refuse_repeated_views and distinct < orbit.num_views:
-        raise _rejected("repeated_views", f"{distinct} different views", f"{orbit.num_views}")
+    _require_colours(rgba, counts, rules)
+    return coverage
+
+
+def require_good_frames(rgba: NDArray[np.uint8], rules: RejectRules) -> None:
+    """The rules for frames of a video (N, H, W, 4), which have no outline: "black", "one_colour", "repeated_views".
+
+    Raises RejectedError.
+    """
+    _require_colours(rgba, _counted(rgba), rules)
 
 
 def require_texture(asset: Asset) -> None:
@@ -72,6 +76,29 @@ def require_texture(asset: Asset) -> None:
     plain = asset.mesh.colors is None and all(m.base_color_srgb is None for m in asset.materials)
     if plain and len({m.base_color_factor_linear for m in asset.materials}) <= 1:
         raise _rejected("untextured", "one colour, no texture", "textures, vertex colours or several materials")
+
+
+def _counted(rgba: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(N, 8): see `count_kernel`."""
+    from svdmv.dataset._view_kernels import count_kernel
+
+    counts = np.zeros((len(rgba), 8), np.int64)
+    count_kernel(np.ascontiguousarray(rgba), counts)
+    return counts
+
+
+def _require_colours(rgba: NDArray[np.uint8], counts: NDArray[np.int64], rules: RejectRules) -> None:
+    pixels, _, *rest = counts.sum(0).tolist()
+    means = np.array(rest[:3]) / max(pixels, 1)
+    brightness = float(means.mean())
+    deviation = float(np.sqrt(np.maximum(np.array(rest[3:]) / max(pixels, 1) - means**2, 0)).max())
+    if brightness < rules.least_brightness:
+        raise _rejected("black", f"mean colour {brightness:.1f} of 255", f"at least {rules.least_brightness}")
+    if deviation < rules.least_colour_deviation:
+        raise _rejected("one_colour", f"deviation {deviation:.2f} of 255", f"at least {rules.least_colour_deviation}")
+    distinct = len({view.tobytes() for view in rgba})
+    if rules.refuse_repeated_views and distinct < len(rgba):
+        raise _rejected("repeated_views", f"{distinct} different views", f"{len(rgba)}")
 
 
 def _rejected(status: str, seen: str, expected: str) -> RejectedError:

@@ -25,8 +25,8 @@ class OrbitRule:
 
     Attributes:
         kind: "static": equal steps at one elevation; "dynamic": SV3D's wandering path (SV3D App. B).
-        size: width and height of a view, pixels. num_views: views that are stored; SV3D renders 84 and trains on every
-            fourth from any start.
+        size: height of a view, pixels. width: likewise, at least as much; 0 = square.
+        num_views: views that are stored; SV3D renders 84 and trains on every fourth from any start.
         orbits_per_object: how often an object is drawn anew.
         elevation_range_deg: of view 0 (SVD paper 4.5).
         normalisation: "unit_box" or "bounding_sphere", applied to all roots of the file together.
@@ -41,6 +41,7 @@ class OrbitRule:
 
     kind: str = "static"
     size: int = 576
+    width: int = 0
     num_views: int = 21
     orbits_per_object: int = 2
     elevation_range_deg: tuple[float, float] = (-5.0, 30.0)
@@ -68,6 +69,7 @@ class OrbitRule:
             ("codec", self.codec, self.codec in CODECS, " or ".join(CODECS)),
             ("normalisation", self.normalisation, self.normalisation in ("unit_box", "bounding_sphere"), "unit_box"),
             ("size", self.size, 8 <= self.size <= 4096, "8 to 4096 pixels"),
+            ("width", self.width, self.width == 0 or self.size <= self.width <= 4096, "0, or size to 4096 pixels"),
             ("num_views", self.num_views, 1 <= self.num_views <= 1000, "1 to 1000"),
             ("orbits_per_object", self.orbits_per_object, 1 <= self.orbits_per_object <= 100, "1 to 100"),
             ("fill", self.fill, 0 < self.fill <= 1, "above 0, at most 1"),
@@ -79,6 +81,11 @@ class OrbitRule:
         for name, seen, good, expected in checks:
             if not good:
                 raise ConfigError("A rule of the orbits is out of range", where=name, seen=seen, expected=expected)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a view, pixels."""
+        return self.size, self.width or self.size
 
 
 @dataclass(frozen=True)
@@ -153,18 +160,17 @@ def turned_about_y(yaw_deg: float) -> NDArray[np.float64]:
 
 
 def exposed(rgba: NDArray[np.uint8], stops: float) -> NDArray[np.uint8]:
-    """(..., 4) uint8 sRGB exposed 2^stops times as long in linear light; alpha as it is.
+    """A copy of (..., 4) uint8 sRGB exposed 2^stops times as long in linear light; alpha stays; 0 where it is 0.
 
     Light above white is cut off before (by the renderer's 8 bits) and after.
     """
+    from svdmv.dataset._view_kernels import expose_kernel
     from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 
-    if stops == 0:
-        return rgba
     levels = srgb_from_linear(np.minimum(linear_from_srgb(np.arange(256) / 255) * 2.0**stops, 1.0))
     table = np.round(np.asarray(levels) * 255).astype(np.uint8)
     out = rgba.copy()
-    out[..., :3] = table[rgba[..., :3]]
+    expose_kernel(out.reshape(-1, 4), table)
     return out
 
 

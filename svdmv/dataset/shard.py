@@ -14,7 +14,7 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from svdmv.core import Asset, Material, Mesh, Orbit, SvdmvError
 from svdmv.dataset.objects import asset_from_location
+from svdmv.dataset.recorded import is_recorded, recorded_orbit, recorded_sha256
 from svdmv.dataset.rejects import REJECTED_STATUSES, RejectedError, RejectRules, require_good_views, require_texture
 from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule, drawn_orbit, exposed, fitting_radius, turned_about_y
@@ -56,14 +57,13 @@ def rendered_object(item: ObjectSource, rule: OrbitRule, rejects: RejectRules, s
     digest = ""
     try:
         digest = source_sha256(item, rejects)
-        asset, unit_from_file = _prepared(item, rule, rejects)
         blocks: list[bytes] = []
         rows: list[dict[str, Any]] = []
-        for orbit in range(rule.orbits_per_object):
-            facts, rgba = _rendered_orbit(asset, item.id, orbit, rule, rejects, seed)
+        for facts, rgba in _orbits(item, rule, rejects, seed):
             facts |= {
-                "unit_from_file": unit_from_file.tolist(),
-                "normalisation": rule.normalisation,
+                "uid": item.id,
+                "orbit": len(rows),
+                "seed": seed,
                 "licence": item.licence,
                 "attribution": item.attribution,
                 "source": item.source,
@@ -96,8 +96,8 @@ def warm_up(rule: OrbitRule) -> None:
     """
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     mesh = Mesh(vertices, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32))
-    views = _views(Asset(mesh, (Material(),)), Orbit.static(10, 1), replace(rule, size=16), rule.lights[0])
-    picture_bytes(views[0], rule.codec)
+    views = _views(Asset(mesh, (Material(),)), Orbit.static(10, 1), replace(rule, size=16, width=0), rule.lights[0])
+    picture_bytes(exposed(views, 0.5)[0], rule.codec)
 
 
 def sample_key(uid: str, orbit: int) -> str:
@@ -109,6 +109,8 @@ def sample_key(uid: str, orbit: int) -> str:
 
 def source_sha256(item: ObjectSource, rejects: RejectRules) -> str:
     """Hash of the model file, or of the location of an object without one. Raises RejectedError: too large a file."""
+    if is_recorded(item.location):
+        return recorded_sha256(item.location)
     path = Path(item.location)
     if not path.is_file():
         return hashlib.sha256(item.location.encode()).hexdigest()
@@ -140,7 +142,7 @@ def picture_bytes(rgba: NDArray[np.uint8], codec: str) -> bytes:
 def sample_blocks(facts: dict[str, Any], rgba: NDArray[np.uint8], rule: OrbitRule) -> tuple[bytes, dict[str, Any]]:
     """Tar blocks of one orbit and its row for the manifest.
 
-    facts: of the orbit, JSON values; they become KEY.json. rgba: its views (N, S, S, 4) uint8.
+    facts: of the orbit, JSON values; they become KEY.json. rgba: its views (N, H, W, 4) uint8.
     """
     key = sample_key(facts["uid"], facts["orbit"])
     text = json.dumps({"format": SAMPLE_FORMAT, **facts}, ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -151,7 +153,7 @@ def sample_blocks(facts: dict[str, Any], rgba: NDArray[np.uint8], rule: OrbitRul
     row = {
         "key": key,
         **{name: facts[name] for name in shown},
-        "elevation_deg": facts["elevations_deg"][0],
+        "elevation_deg": (facts["elevations_deg"] or [None])[0],
         "coverage": [min(facts["coverage"]), max(facts["coverage"])],
         "length": len(block),
         "crc32": zlib.crc32(block),
@@ -170,6 +172,20 @@ def tar_blocks(members: Sequence[tuple[str, bytes]]) -> bytes:
     return b"".join(out)
 
 
+def _orbits(
+    item: ObjectSource, rule: OrbitRule, rejects: RejectRules, seed: int
+) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8]]]:
+    """Facts and views of every orbit of an object, or of the one that a video is."""
+    if is_recorded(item.location):
+        yield recorded_orbit(item.location, rule, rejects)
+        return
+    asset, unit_from_file = _prepared(item, rule, rejects)
+    told = {"unit_from_file": unit_from_file.tolist(), "normalisation": rule.normalisation}
+    for orbit in range(rule.orbits_per_object):
+        facts, rgba = _rendered_orbit(asset, item.id, orbit, rule, rejects, seed)
+        yield {**facts, **told}, rgba
+
+
 def _prepared(item: ObjectSource, rule: OrbitRule, rejects: RejectRules) -> tuple[Asset, NDArray[np.float64]]:
     from svdmv.io.meshes import normalised
 
@@ -182,7 +198,7 @@ def _prepared(item: ObjectSource, rule: OrbitRule, rejects: RejectRules) -> tupl
 def _rendered_orbit(
     asset: Asset, uid: str, number: int, rule: OrbitRule, rejects: RejectRules, seed: int
 ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-    """Facts and views (N, S, S, 4) of one orbit. The light is fixed to the world, so object and cameras turn in it."""
+    """Facts and views (N, H, W, 4) of one orbit. The light is fixed to the world, so object and cameras turn in it."""
     draw = drawn_orbit(uid, number, seed, rule)
     orbit = draw.orbit
     if not rule.radius:
@@ -193,19 +209,15 @@ def _rendered_orbit(
     turned = Orbit(orbit.azimuths_deg + draw.light_yaw_deg, orbit.elevations_deg, orbit.radius, orbit.fov_y_deg)
     mesh = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg + draw.light_yaw_deg))
     rgba = exposed(_views(replace(asset, mesh=mesh), turned, rule, draw.light), draw.exposure_stops)
-    rgba[rgba[..., 3] == 0] = 0
-    require_good_views(rgba, rejects, orbit)
-    coverage = (rgba[..., 3] > 127).reshape(len(rgba), -1).mean(1)
+    coverage = require_good_views(rgba, rejects)
     return {
-        "uid": uid,
-        "orbit": number,
-        "seed": seed,
         "kind": rule.kind,
         "azimuths_deg": orbit.azimuths_deg.tolist(),
         "elevations_deg": orbit.elevations_deg.tolist(),
         "radius": orbit.radius,
         "fov_y_deg": orbit.fov_y_deg,
         "size": rule.size,
+        "width": rule.shape[1],
         "codec": rule.codec,
         "light": draw.light,
         "light_yaw_deg": draw.light_yaw_deg,
@@ -218,12 +230,12 @@ def _rendered_orbit(
 
 
 def _views(asset: Asset, orbit: Orbit, rule: OrbitRule, light: str) -> NDArray[np.uint8]:
-    """(N, S, S, 4) uint8 straight alpha."""
+    """(N, H, W, 4) uint8 straight alpha."""
     from svdmv.render import render_views
 
     views = render_views(
         asset,
-        orbit.cameras(rule.size, rule.size),
+        orbit.cameras(rule.shape[1], rule.shape[0]),
         light=light if "." not in light else Path(light),
         supersampling=rule.supersampling,
         shading=rule.shading,  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from typing import Any
 from svdmv.core import ConfigError, DataError
 from svdmv.dataset.licences import checked_licences, licence_allowed
 from svdmv.dataset.renders import ObjectSource
-from svdmv.dataset.splits import OBJECT_SHARES, split_of
+from svdmv.dataset.splits import MVIMGNET_SHARES, OBJECT_SHARES, split_of
 
 SOURCES: dict[str, str] = {
     "manifest": "svdmv.dataset.folders:sources_from_manifest",
@@ -22,7 +22,10 @@ SOURCES: dict[str, str] = {
     "procedural": "svdmv.dataset.objects:sources_from_seeds",
     "objaverse": "svdmv.dataset.objaverse:sources_from_objaverse",
     "objaverse_xl": "svdmv.dataset.objaverse_xl:sources_from_objaverse_xl",
+    "curated": "svdmv.dataset.recorded:sources_from_curated",
+    "mvimgnet": "svdmv.dataset.recorded:sources_from_mvimgnet",
 }
+SHARES: dict[str, Mapping[str, float]] = {"mvimgnet": MVIMGNET_SHARES}
 
 
 def object_sources_from(
@@ -31,7 +34,7 @@ def object_sources_from(
     *,
     licences: Sequence[str] | str | None = None,
     split: str | None = None,
-    shares: Mapping[str, float] = OBJECT_SHARES,
+    shares: Mapping[str, float] | None = None,
     limit: int | None = None,
     **options: Any,
 ) -> list[ObjectSource]:
@@ -42,7 +45,7 @@ def object_sources_from(
         licences: names or families ("CC0,CC-BY") that are allowed; None leaves the source's own rule (Objaverse: CC0
             and CC-BY; manifests and folders: what they list), "any" allows all that are known.
         split: "train", "validation" or "test" by hash of the id; None gives all.
-        shares: see `split_of`.
+        shares: see `split_of`; None takes those of SHARES for the kind, OBJECT_SHARES for others.
         limit: at most so many, from the front.
         options: of the source's own function.
 
@@ -52,6 +55,7 @@ def object_sources_from(
             twice.
     """
     function = _resolved(kind)
+    shares = shares or SHARES.get(kind, OBJECT_SHARES)
     known = inspect.signature(function).parameters
     for name in options:
         if name not in known:

@@ -49,11 +49,11 @@ def dataset_stats(folder: Path) -> DatasetStats:
             expected="a finished output of svdmv data build",
             next_step=f"svdmv data check data={folder}",
         ) from error
-    samples, rule = manifest.samples, manifest.rule
+    samples, rule, (height, width) = manifest.samples, manifest.rule, manifest.shape
     size = sum(row["bytes"] for row in manifest.head["shards"])
     totals = (
         ("objects", f"{len(objects)}, {manifest.head['num_objects']} of them rendered"),
-        ("orbits", f"{len(samples)}, {rule['kind']}, {rule['num_views']} views of {rule['size']} px"),
+        ("orbits", f"{len(samples)}, {rule['kind']}, {rule['num_views']} views of {width}x{height} px"),
         (
             "bytes",
             f"{size / 1e6:.1f} MB in {len(manifest.head['shards'])} shards, {size / max(len(samples), 1):.0f} an orbit",
@@ -75,8 +75,8 @@ def dataset_stats(folder: Path) -> DatasetStats:
         (
             Distribution("objects by end", tuple(ends.most_common())),
             Distribution("licences of what is rendered", tuple(licences.most_common())),
-            Distribution("light", tuple(Counter(s["light"] for s in samples).most_common())),
-            *(Distribution(title, binned(values)) for title, values in columns.items()),
+            Distribution("light", tuple(Counter(s["light"] or "as recorded" for s in samples).most_common())),
+            *(Distribution(title, binned([v for v in values if v is not None])) for title, values in columns.items()),
         ),
     )
 

@@ -94,9 +94,10 @@ def test_turning_takes_the_front_to_the_right_as_azimuth_counts() -> None:
 
 def test_exposure_doubles_linear_light_and_leaves_alpha() -> None:
     rgba = np.array([[[0, 128, 255, 17], [55, 188, 200, 0]]], np.uint8)
-    assert exposed(rgba, 0.0) is rgba
+    assert exposed(rgba, 0.0).tolist() == [[[0, 128, 255, 17], [0, 0, 0, 0]]]  # no colour where nothing is
     brighter = exposed(rgba, 1.0)
-    assert brighter.tolist() == [[[0, 176, 255, 17], [78, 255, 255, 0]]]  # 128 is 0.2159 linear; 0.4318 is 175.6
+    assert brighter.tolist() == [[[0, 176, 255, 17], [0, 0, 0, 0]]]  # 128 is 0.2159 linear; 0.4318 is 175.6
+    assert rgba[0, 1].tolist() == [55, 188, 200, 0]
     darker = exposed(rgba, -1.0)
     assert darker[0, 0].tolist() == [0, 92, 188, 17]
     assert np.abs(exposed(brighter, -1.0)[0, 0, :2].astype(int) - rgba[0, 0, :2]).max() <= 1

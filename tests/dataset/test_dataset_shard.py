@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svdmv.core import Orbit
 from svdmv.dataset.check import decoded_picture, members_of
 from svdmv.dataset.rejects import RejectedError, RejectRules, require_good_views
 from svdmv.dataset.renders import ObjectSource
@@ -162,20 +161,20 @@ def even(views: np.ndarray) -> np.ndarray:
 )
 def test_each_rule_rejects_with_its_own_reason(views: np.ndarray, reason: str, seen: str) -> None:
     with pytest.raises(RejectedError, match=seen) as caught:
-        require_good_views(views, RejectRules(), Orbit.static(0, 4))
+        require_good_views(views, RejectRules())
     assert caught.value.status == reason
 
 
 def test_too_large_in_the_frame_and_good_views() -> None:
-    require_good_views(views_of(), RejectRules(), Orbit.static(0, 4))
+    require_good_views(views_of(), RejectRules())
     full = views_of()
     full[0, ..., 3] = 255
     with pytest.raises(RejectedError, match="view 0 covers 1") as caught:
-        require_good_views(full, RejectRules(), Orbit.static(0, 4))
+        require_good_views(full, RejectRules())
     assert caught.value.status == "large"
     off = RejectRules(0.0, 1.0, 255, 0.0, 0.0, False)
     for views in (full, even(views_of()), standing_still(views_of()), at_the_edge(views_of())):
-        require_good_views(views, off, Orbit.static(0, 4))
+        require_good_views(views, off)
 
 
 def test_what_cannot_be_rendered_has_a_status_and_a_reason(cube: ObjectSource, tmp_path: Path) -> None:
