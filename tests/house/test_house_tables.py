@@ -60,9 +60,15 @@ def test_a_changed_figure_is_noticed(tables: ModuleType, tmp_path: Path) -> None
 
 
 def test_a_margin_whose_interval_holds_zero_is_called_not_reached(tables: ModuleType) -> None:
-    gain = {"gain": 0.5, "low_95": 0.1, "high_95": 0.9, "excludes_0": True}
-    poor = {"gain": 0.5, "low_95": -0.1, "high_95": 0.9, "excludes_0": False}
-    text = tables.margins({"margins": {"copy": {"psnr_object_db": gain, "iou": poor, "lpips_alex": gain}}})
+    low = {"psnr_object": 0.1, "iou": -0.1, "lpips_alex": 0.1}
+    kinds = {"copy": {"kind": "trivial"}, "reference": {"kind": "oracle"}}
+    paired = [
+        {"against": against, "metric": metric, "gain": 0.5, "low_95": low[metric], "high_95": 0.9}
+        for against in kinds
+        for metric in low
+    ]
+    text = tables.margins({"methods": kinds, "paired": paired})
+    assert "reference" not in text
     assert text.count("not reached") == 1
     assert "| copy | +0.50 [+0.10, +0.90] | **+0.500 [-0.100, +0.900]** not reached |" in text
 
