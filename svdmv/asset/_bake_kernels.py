@@ -1,89 +1,179 @@
-"""Compiled loop of `bake`; imported on first use because numba is heavy."""
+"""Compiled loops of baking; imported on first use because numba is heavy."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
 from numba import njit, prange
 
+LEAST_COSINE = 0.05
+EDGE_TRUST = 0.05  # just behind an occluding edge
+FALLBACK_WEIGHT = 0.02  # of views that were not chosen, where the chosen ones do not look
 
-@njit(inline="always")
-def _mixed(picture: Any, x: float, y: float, channel: int) -> float:
-    """Bilinear value; x, y count from the centre of the first pixel and lie inside the picture."""
+
+@njit
+def _sample(picture: Any, x: float, y: float, out: Any) -> None:
+    """Bilinear values of all channels; x, y count from the centre of the first pixel and lie inside the picture."""
     a, b = min(int(x), picture.shape[1] - 2), min(int(y), picture.shape[0] - 2)
-    fx, fy = x - a, y - b
-    top = picture[b, a, channel] * (1 - fx) + picture[b, a + 1, channel] * fx
-    low = picture[b + 1, a, channel] * (1 - fx) + picture[b + 1, a + 1, channel] * fx
-    value: float = top * (1 - fy) + low * fy
-    return value
+    fx, fy = np.float32(x - a), np.float32(y - b)
+    one = np.float32(1)
+    w00, w01, w10, w11 = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
+    for k in range(7):
+        out[k] = w00 * picture[b, a, k] + w01 * picture[b, a + 1, k] + w10 * picture[b + 1, a, k]
+        out[k] += w11 * picture[b + 1, a + 1, k]
+
+
+@njit
+def _look(
+    px: float, py: float, pz: float, nx: float, ny: float, nz: float, eye: Any, p: Any, depth: Any,
+    width: int, height: int, bias: float,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Cosine of the view (0 = not seen), pixel from the first pixel's centre, trust by the depth map."""
+    dx, dy, dz = eye[0] - px, eye[1] - py, eye[2] - pz
+    length = math.sqrt(dx * dx + dy * dy + dz * dz)
+    cosine = (dx * nx + dy * ny + dz * nz) / max(length, 1e-12)
+    if cosine < LEAST_COSINE:
+        return 0.0, 0.0, 0.0, 0.0
+    z = p[2, 0] * px + p[2, 1] * py + p[2, 2] * pz + p[2, 3]
+    if z <= 1e-9:
+        return 0.0, 0.0, 0.0, 0.0
+    x = (p[0, 0] * px + p[0, 1] * py + p[0, 2] * pz + p[0, 3]) / z
+    y = (p[1, 0] * px + p[1, 1] * py + p[1, 2] * pz + p[1, 3]) / z
+    if x < 0.5 or y < 0.5 or x > width - 0.5 or y > height - 0.5:
+        return 0.0, 0.0, 0.0, 0.0
+    rows, columns = depth.shape[0], depth.shape[1]
+    column, row = min(int(x * columns / width), columns - 1), min(int(y * rows / height), rows - 1)
+    if z > depth[row, column, 0] + bias / max(cosine, 0.2) and z > depth[row, column, 2] + bias:
+        return 0.0, 0.0, 0.0, 0.0
+    return cosine, x - 0.5, y - 0.5, 1.0 if z < depth[row, column, 1] + 4 * bias else EDGE_TRUST
 
 
 @njit(parallel=True, cache=True)
-def blend_kernel(
-    points: Any,
-    normals: Any,
-    pictures: Any,
-    depths: Any,
-    projections: Any,
-    eyes: Any,
-    view_weights: Any,
-    bias: float,
-    power: float,
-    out: Any,
-    confidence: Any,
-) -> None:
-    """out (M, 3): low band blended broadly plus high band blended sharply; confidence (M,): sum of the broad weights.
+def surroundings_kernel(depths: Any, out: Any) -> None:
+    """out (N, H, W, 3): the depth, and the nearest and the farthest surface of the 3 x 3 pixels around (0 = none)."""
+    rows, columns = depths.shape[1], depths.shape[2]
+    for line in prange(depths.shape[0] * rows):
+        v, y = line // rows, line % rows
+        for x in range(columns):
+            near, far = np.float32(np.inf), np.float32(0)
+            for oy in range(max(y - 1, 0), min(y + 2, rows)):
+                for ox in range(max(x - 1, 0), min(x + 2, columns)):
+                    d = depths[v, oy, ox]
+                    near = min(near, d)
+                    if d < np.inf:
+                        far = max(far, d)
+            out[v, y, x, 0], out[v, y, x, 1], out[v, y, x, 2] = depths[v, y, x], near, far
 
-    pictures (N, H, W, 7): colour, its low band, trust. depths (N, h, w): along +Z, inf where nothing is.
+
+@njit(parallel=True, cache=True)
+def vertex_kernel(
+    points: Any, normals: Any, pictures: Any, depths: Any, projections: Any, eyes: Any, bias: float, quality: Any,
+    colors: Any,
+) -> None:  # fmt: skip
+    """quality (V, N): squared cosine times trust, 0 = not seen. colors (V, N, 3): low band of each view there."""
+    height, width = pictures.shape[1], pictures.shape[2]
+    for i in prange(points.shape[0]):
+        sample = np.empty(7, np.float32)
+        for v in range(pictures.shape[0]):
+            cosine, x, y, trust = _look(
+                points[i, 0], points[i, 1], points[i, 2], normals[i, 0], normals[i, 1], normals[i, 2], eyes[v],
+                projections[v], depths[v], width, height, bias,
+            )  # fmt: skip
+            if cosine > 0:
+                _sample(pictures[v], x, y, sample)
+                quality[i, v] = cosine * cosine * trust * (min(max(sample[6], 0.0), 1.0) + 1e-3)
+                for c in range(3):
+                    colors[i, v, c] = sample[3 + c]
+
+
+@njit(parallel=True, cache=True)
+def texel_bake_kernel(
+    texel_face: Any, texel_weights: Any, faces: Any, points: Any, normals: Any, filling: Any, broad_share: Any,
+    sharp_share: Any, candidates: Any, pictures: Any, depths: Any, projections: Any, eyes: Any, true_views: Any,
+    bias: float, fill_confidence: float, rgb: Any, confidence: Any, truth: Any, total: Any,
+) -> None:  # fmt: skip
+    """Every texel of the charts: broad low band plus sharp high band, and the filling where little is seen.
+
+    broad_share, sharp_share (V, N): weights of the views around a vertex; candidates (V, N): who may see it at all.
+    rgb (S, S, 3), confidence (S, S): best cosine times trust and share; truth (S, S): part of the sharp weight that
+    true views have; total (S, S): sum of the broad weights.
     """
     views, height, width = pictures.shape[0], pictures.shape[1], pictures.shape[2]
-    rows, columns = depths.shape[1], depths.shape[2]
-    for i in prange(points.shape[0]):
-        sharp_sum, broad_sum = 0.0, 0.0
-        h0, h1, h2, b0, b1, b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        for v in range(views):
-            dx, dy, dz = eyes[v, 0] - px, eyes[v, 1] - py, eyes[v, 2] - pz
-            length = math.sqrt(dx * dx + dy * dy + dz * dz)
-            cosine = (dx * normals[i, 0] + dy * normals[i, 1] + dz * normals[i, 2]) / max(length, 1e-12)
-            if cosine < 0.05:
+    for row in prange(texel_face.shape[0]):
+        n, p, fill, low, high = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+        sample = np.empty(7, np.float32)
+        for column in range(texel_face.shape[1]):
+            f = texel_face[row, column]
+            if f < 0:
                 continue
-            p = projections[v]
-            z = p[2, 0] * px + p[2, 1] * py + p[2, 2] * pz + p[2, 3]
-            if z <= 1e-9:
-                continue
-            x = (p[0, 0] * px + p[0, 1] * py + p[0, 2] * pz + p[0, 3]) / z
-            y = (p[1, 0] * px + p[1, 1] * py + p[1, 2] * pz + p[1, 3]) / z
-            if x < 0.5 or y < 0.5 or x > width - 0.5 or y > height - 0.5:
-                continue
-            column, row = min(int(x * columns / width), columns - 1), min(int(y * rows / height), rows - 1)
-            near, far = 1e30, 0.0
-            for oy in range(-1, 2):
-                for ox in range(-1, 2):
-                    d = depths[v, min(max(row + oy, 0), rows - 1), min(max(column + ox, 0), columns - 1)]
-                    near = min(near, d)
-                    if d < 1e29:
-                        far = max(far, d)
-            if z > depths[v, row, column] + bias / max(cosine, 0.2) and z > far + bias:
-                continue
-            trust = 1.0 if z < near + 4 * bias else 0.05  # just behind an occluding edge: hardly trusted
-            x -= 0.5
-            y -= 0.5
-            trust *= min(max(_mixed(pictures[v], x, y, 6), 0.0), 1.0) + 1e-3
-            broad = cosine * cosine * trust * view_weights[v]
-            sharp = cosine**power * trust * view_weights[v]
-            l0, l1, l2 = _mixed(pictures[v], x, y, 3), _mixed(pictures[v], x, y, 4), _mixed(pictures[v], x, y, 5)
-            b0 += broad * l0
-            b1 += broad * l1
-            b2 += broad * l2
-            h0 += sharp * (_mixed(pictures[v], x, y, 0) - l0)
-            h1 += sharp * (_mixed(pictures[v], x, y, 1) - l1)
-            h2 += sharp * (_mixed(pictures[v], x, y, 2) - l2)
-            sharp_sum += sharp
-            broad_sum += broad
-        confidence[i] = broad_sum
-        if broad_sum > 0 and sharp_sum > 0:
-            out[i, 0] = b0 / broad_sum + h0 / sharp_sum
-            out[i, 1] = b1 / broad_sum + h1 / sharp_sum
-            out[i, 2] = b2 / broad_sum + h2 / sharp_sum
+            a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+            wa, wb, wc = texel_weights[row, column, 0], texel_weights[row, column, 1], texel_weights[row, column, 2]
+            for k in range(3):
+                p[k] = wa * points[a, k] + wb * points[b, k] + wc * points[c, k]
+                n[k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
+                fill[k] = wa * filling[a, k] + wb * filling[b, k] + wc * filling[c, k]
+                low[k], high[k] = 0.0, 0.0
+            length = max(math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]), 1e-12)
+            broad_sum, sharp_sum, true_sum, best = 0.0, 0.0, 0.0, 0.0
+            for v in range(views):
+                if not (candidates[a, v] or candidates[b, v] or candidates[c, v]):
+                    continue
+                cosine, x, y, trust = _look(
+                    p[0], p[1], p[2], n[0] / length, n[1] / length, n[2] / length, eyes[v], projections[v], depths[v],
+                    width, height, bias,
+                )  # fmt: skip
+                if cosine <= 0:
+                    continue
+                _sample(pictures[v], x, y, sample)
+                trust *= min(max(sample[6], 0.0), 1.0) + 1e-3
+                share = wa * broad_share[a, v] + wb * broad_share[b, v] + wc * broad_share[c, v]
+                chosen = wa * sharp_share[a, v] + wb * sharp_share[b, v] + wc * sharp_share[c, v]
+                broad = cosine * cosine * trust * share
+                sharp = trust * (chosen + FALLBACK_WEIGHT * share * (cosine * cosine) ** 3)
+                for k in range(3):
+                    low[k] += broad * sample[3 + k]
+                    high[k] += sharp * (sample[k] - sample[3 + k])
+                broad_sum += broad
+                sharp_sum += sharp
+                true_sum += sharp if true_views[v] else 0.0
+                best = max(best, cosine * trust * min(share, 1.0))
+            known = broad_sum / (broad_sum + fill_confidence) if sharp_sum > 0 else 0.0
+            for k in range(3):
+                value = fill[k]
+                if known > 0:
+                    value = known * (low[k] / broad_sum + high[k] / sharp_sum) + (1 - known) * fill[k]
+                rgb[row, column, k] = np.uint8(255 * min(max(value, 0.0), 1.0) + 0.5)
+            confidence[row, column] = np.uint8(255 * min(best, 1.0) + 0.5)
+            total[row, column] = broad_sum
+            truth[row, column] = np.uint8(255 * true_sum / sharp_sum + 0.5) if sharp_sum > 0 else 0
+
+
+@njit(cache=True)
+def label_kernel(
+    costs: Any, starts: Any, ends: Any, twins: Any, smoothness: float, sweeps: int, messages: Any, labels: Any
+) -> None:
+    """labels (V,): least sum of costs (V, N) and `smoothness` an edge between different labels, nearly: min-sum
+    belief propagation, vertex after vertex. Edges of vertex i are starts[i] .. starts[i + 1]; twins: the same edge
+    from the other side; messages (E, N): what arrives along each edge."""
+    count = costs.shape[1]
+    belief = np.empty(count)
+    for _ in range(sweeps):
+        for i in range(costs.shape[0]):
+            for k in range(count):
+                belief[k] = costs[i, k]
+            for e in range(starts[i], starts[i + 1]):
+                for k in range(count):
+                    belief[k] += messages[e, k]
+            least = 0
+            for k in range(1, count):
+                if belief[k] < belief[least]:
+                    least = k
+            labels[i] = least
+            for e in range(starts[i], starts[i + 1]):
+                floor = 1e30
+                for k in range(count):
+                    floor = min(floor, belief[k] - messages[e, k])
+                for k in range(count):
+                    messages[twins[e], k] = min(belief[k] - messages[e, k] - floor, smoothness)

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from svdmv.asset.fill import LEAST_MASS, dilated, mirrored_anchors, spread_colors
+from svdmv.asset.origin import FILLED, GENERATED, MIRRORED, NOTHING, SEEN, OriginMap
+from svdmv.asset.view_choice import agreement, chosen_shares, exposure_gains, vertex_links
 from svdmv.core import ViewSet
 from svdmv.geometry.cameras import camera_positions, projection_matrices
-from svdmv.geometry.raster import depth_maps, texel_map
+from svdmv.geometry.raster import TexelMap, depth_maps, texel_map
+from svdmv.geometry.symmetry import MirrorPlane, mirror_plane
+from svdmv.geometry.topology import face_areas
 
 PICTURE_PX = 256  # smaller views are enlarged to this before they are sampled
-DEPTH_PX = 512
-SHARP_POWER = 6.0
+DEPTH_PX = 384
 LOW_BAND_SHARE = 0.012  # of the picture's side
 RIM_SHARE = 0.012
 FILL_CONFIDENCE = 0.02  # below this the filling takes over
 SEEN_CONFIDENCE = 0.01
+LEAST_FILLED_SHARE = 0.01  # of the vertices: below it no mirror plane is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +31,17 @@ class Texture:
 
     Attributes:
         base_color_srgb: (S, S, 4) uint8, opaque.
-        seen_share: part of the charts' texels that a view sees.
+        origin: where each texel's colour comes from.
+        seen_share: part of the surface that a view sees, true or generated.
+        origin_shares: parts of the surface by origin.
+        figures: JSON values: gains of the views, mirror plane.
     """
 
     base_color_srgb: NDArray[np.uint8]
+    origin: OriginMap
     seen_share: float
+    origin_shares: dict[str, float]
+    figures: dict[str, object]
 
 
 def baked_texture(
@@ -42,10 +53,13 @@ def baked_texture(
     *,
     size: int,
     view_weights: NDArray[np.floating],
+    true_views: NDArray[np.bool_] | None = None,
+    anchors: NDArray[np.bool_] | None = None,
 ) -> Texture:
-    """Blend the views into an atlas: low band over all views that see a texel, high band from those that face it.
+    """Blend the views into an atlas: coarse colours from all views that see a texel, detail from the view chosen there.
 
-    Two-band blending as in P. Burt, E. Adelson, A multiresolution spline with application to image mosaics, 1983.
+    Two-band blending as in P. Burt, E. Adelson, A multiresolution spline with application to image mosaics, 1983; the
+    choice of views in `view_choice`.
 
     Args:
         vertices: (V, 3) world units; welded, so that colours spread across charts.
@@ -54,53 +68,103 @@ def baked_texture(
         views: pictures, with alpha where they have it.
         size: side of the texture, texels.
         view_weights: (N,) how much each view counts.
+        true_views: (N,) which views are photographs or renders and not a model's; None = all.
+        anchors: (N,) views whose exposure the others take over; None = none, all meet in the middle.
     """
-    from scipy.ndimage import distance_transform_edt
+    from svdmv.asset._bake_kernels import surroundings_kernel, texel_bake_kernel, vertex_kernel
 
-    from svdmv.asset._bake_kernels import blend_kernel
-
+    points, sides = np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(normals, np.float64)
+    triangles = np.ascontiguousarray(faces, np.int32)
+    weights = np.asarray(view_weights, np.float64)
+    true = np.ones(len(views), bool) if true_views is None else np.asarray(true_views, bool)
     texels = texel_map(corner_uvs, size, size)
-    rows, columns = np.nonzero(texels.face >= 0)
-    corners = np.asarray(faces)[texels.face[rows, columns]]
-    weights = texels.weights[rows, columns].astype(np.float64)
-    points = np.einsum("mk,mkc->mc", weights, np.asarray(vertices, np.float64)[corners])
-    facing = np.einsum("mk,mkc->mc", weights, np.asarray(normals, np.float64)[corners])
-    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     pictures = sampled_pictures(views)
     height, width = pictures.shape[1:3]
     cameras = tuple(camera.resized(width, height) for camera in views.cameras)
     zoom = DEPTH_PX / max(width, height)
-    depths = depth_maps(
-        vertices, faces, [camera.resized(round(width * zoom), round(height * zoom)) for camera in cameras]
-    )
-    bias = 0.012 * float(np.ptp(np.asarray(vertices), axis=0).max())
-    colors, confidence = np.zeros((len(points), 3), np.float32), np.zeros(len(points), np.float32)
-    blend_kernel(
-        points.astype(np.float32),
-        facing.astype(np.float32),
-        pictures,
-        depths,
-        projection_matrices(cameras),
-        camera_positions(cameras),
-        np.array(view_weights, np.float64),
-        bias,
-        SHARP_POWER,
-        colors,
-        confidence,
-    )
-    colors = np.clip(colors, 0, 1)
-    spread = spread_colors(len(vertices), faces, corners, weights, colors, confidence)
-    filling = np.einsum("mk,mkc->mc", weights, spread[corners])
-    share = (confidence / (confidence + FILL_CONFIDENCE))[:, None]
+    small = [camera.resized(round(width * zoom), round(height * zoom)) for camera in cameras]
+    depths = depth_maps(points, triangles, small)
+    around = np.empty((*depths.shape, 3), np.float32)
+    surroundings_kernel(depths, around)
+    scene = (around, projection_matrices(cameras), camera_positions(cameras))
+    bias = 0.012 * float(np.ptp(points, axis=0).max())
+
+    quality = np.zeros((len(points), len(views)), np.float32)
+    colors = np.zeros((len(points), len(views), 3), np.float32)
+    vertex_kernel(points, sides, pictures, *scene, bias, quality, colors)
+    firm = np.zeros(len(views), bool) if anchors is None else np.asarray(anchors, bool)
+    gains = exposure_gains(quality, colors, weights, firm).astype(np.float32)
+    colors *= gains
+    pictures[..., :6] *= np.tile(gains, 2)[:, None, None]
+    broad = (agreement(quality, colors, weights) * weights).astype(np.float32)
+    votes = quality * broad
+    mass = votes.sum(1)
+    filling, guessed, plane = _filling(points, sides, triangles, colors, votes, mass)
+
+    rgb = np.zeros((size, size, 3), np.uint8)
+    confidence, truth = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
+    total = np.zeros((size, size), np.float32)
+    candidates = (quality > 0) | (vertex_links(len(points), triangles) @ (quality > 0).astype(np.float32) > 0)
+    texel_bake_kernel(
+        texels.face, texels.weights, triangles, points, sides, filling, broad, chosen_shares(votes, triangles),
+        candidates, pictures, *scene, true, bias, FILL_CONFIDENCE, rgb, confidence, truth, total,
+    )  # fmt: skip
+    origin = _origin(texels, triangles, confidence, truth, total, guessed)
+    areas = _texel_areas(texels, face_areas(points, triangles))
+    shares = origin.shares(areas)
     texture = np.full((size, size, 4), 255, np.uint8)
-    texture[rows, columns, :3] = np.round(255 * np.clip(share * colors + (1 - share) * filling, 0, 1)).astype(np.uint8)
-    unowned = texels.face < 0
-    if unowned.any() and not unowned.all():
-        nearest = distance_transform_edt(unowned, return_distances=False, return_indices=True)
-        texture = texture[nearest[0], nearest[1]]
-    owned = texels.layers[rows, columns] > 0
-    seen_share = float((confidence[owned] > SEEN_CONFIDENCE).mean()) if owned.any() else 0.0
-    return Texture(np.ascontiguousarray(texture), seen_share)
+    texture[..., :3] = dilated(rgb, texels.face >= 0)
+    figures: dict[str, object] = {"gain_range": [round(float(gains.min()), 3), round(float(gains.max()), 3)]}
+    if plane is not None and guessed.any():
+        figures["mirror_plane"] = [*(round(float(v), 4) for v in plane.normal), round(plane.offset, 4)]
+    return Texture(texture, origin, round(shares["seen"] + shares["generated"], 4), shares, figures)
+
+
+def _filling(
+    points: NDArray[np.float64],
+    sides: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    colors: NDArray[np.float32],
+    votes: NDArray[np.float32],
+    mass: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], MirrorPlane | None]:
+    """Colours (V, 3) where they are seen and, smoothly or by symmetry, where they are not; which are mirrored; how."""
+    seen = np.einsum("vn,vnc->vc", votes, colors) / np.maximum(mass, 1e-9)[:, None]
+    known = mass > LEAST_MASS
+    plane = None
+    if LEAST_FILLED_SHARE < 1 - known.mean() < 0.9:
+        plane = mirror_plane(points, sides, np.where(known[:, None], seen, np.nan))
+    if plane is None:
+        return spread_colors(faces, seen, mass), np.zeros(len(points), bool), None
+    anchored, heavier, guessed = mirrored_anchors(points, sides, faces, seen, mass, plane)
+    return spread_colors(faces, anchored, heavier), guessed, plane
+
+
+def _origin(
+    texels: TexelMap,
+    faces: NDArray[np.int32],
+    confidence: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    total: NDArray[np.float32],
+    guessed: NDArray[np.bool_],
+) -> OriginMap:
+    """Kinds of the texels: seen where true views gave most of the colour."""
+    inside, seen = texels.face >= 0, total > SEEN_CONFIDENCE
+    kind = np.where(seen, np.where(truth > 127, SEEN, GENERATED), FILLED).astype(np.uint8)
+    if guessed.any():
+        mirrored = guessed[faces].sum(1) >= 2
+        kind[inside & ~seen & mirrored[texels.face]] = MIRRORED
+    kind[~inside] = NOTHING
+    return OriginMap(kind, np.where(inside & seen, confidence, 0).astype(np.uint8))
+
+
+def _texel_areas(texels: TexelMap, areas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S, S): the surface that each texel stands for: its face's area shared among the face's texels."""
+    inside = texels.layers > 0
+    owners = texels.face[inside]
+    out = np.zeros(texels.face.shape)
+    out[inside] = (areas / np.maximum(np.bincount(owners, minlength=len(areas)), 1))[owners]
+    return out
 
 
 def sampled_pictures(views: ViewSet) -> NDArray[np.float32]:
@@ -134,51 +198,8 @@ def sampled_pictures(views: ViewSet) -> NDArray[np.float32]:
         side = max(target)
         out[i, ..., :3] = rgb
         for c in range(3):
-            out[i, ..., 3 + c] = gaussian_filter(rgb[..., c], LOW_BAND_SHARE * side, mode="nearest")
+            out[i, ..., 3 + c] = gaussian_filter(rgb[..., c], LOW_BAND_SHARE * side, mode="nearest", truncate=2.5)
         inside = np.pad(alpha >= 0.5, 1)  # the frame cuts the mask: its border is a rim too
         depth = distance_transform_edt(inside)[1:-1, 1:-1] if views.alphas is not None else np.full(target, side)
         out[i, ..., 6] = np.clip(depth / max(1.0, RIM_SHARE * side), 0, 1) * np.clip(2 * alpha - 1, 0, 1)
     return out
-
-
-def spread_colors(
-    num_vertices: int,
-    faces: NDArray[np.integer],
-    corners: NDArray[np.integer],
-    weights: NDArray[np.float64],
-    colors: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    """(V, 3) colours: near those of the texels that are seen, and as smooth as can be over the rest of the surface.
-
-    Minimises sum_v c_v |x_v - m_v|^2 + s sum_edges |x_i - x_j|^2 with m the mean and c the confidence of the texels
-    around a vertex. Without any seen texel all is mid grey.
-
-    Args:
-        corners: (M, 3) vertices of each texel's face. weights: (M, 3) barycentric.
-        colors: (M, 3). confidence: (M,).
-    """
-    from scipy.sparse import coo_matrix, diags
-    from scipy.sparse.linalg import splu
-
-    trusted = weights * np.minimum(confidence, 1.0)[:, None] * (confidence > SEEN_CONFIDENCE)[:, None]
-    flat = corners.reshape(-1)
-    mass = np.bincount(flat, trusted.reshape(-1), num_vertices)
-    if mass.sum() <= 0:
-        return np.full((num_vertices, 3), 0.5)
-    sums = np.stack(
-        [np.bincount(flat, (trusted * colors[:, c : c + 1]).reshape(-1), num_vertices) for c in range(3)], 1
-    )
-    mean = sums.sum(0) / mass.sum()
-    start = np.concatenate([faces[:, 0], faces[:, 1], faces[:, 2]])
-    end = np.concatenate([faces[:, 1], faces[:, 2], faces[:, 0]])
-    links = coo_matrix((np.ones(len(start)), (start, end)), (num_vertices, num_vertices)).tocsr()
-    links = ((links + links.T) > 0).astype(np.float64)
-    laplacian = diags(np.asarray(links.sum(1)).ravel()) - links
-    texels_per_vertex = max(1.0, len(corners) / num_vertices)
-    anchor = mass / texels_per_vertex
-    tiny = 1e-7  # parts without any seen texel take the mean
-    system = diags(anchor + tiny) + 0.02 * laplacian
-    right = sums / texels_per_vertex + tiny * mean
-    solved: NDArray[np.float64] = np.clip(splu(system.tocsc()).solve(right), 0, 1)
-    return solved

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from svdmv.asset.bake import baked_texture
 from svdmv.asset.cleanup import cleaned_mesh
+from svdmv.asset.origin import OriginMap
 from svdmv.core import Asset, ConfigError, Material, Mesh, ViewSet, vertex_normals
 from svdmv.geometry.atlas import unwrapped
 
@@ -17,7 +19,25 @@ DEFAULT_TEXTURE_SIZE = 1024
 ROUGHNESS = 0.9
 
 
-def textured_asset(
+@dataclass(frozen=True, eq=False)
+class BakedAsset:
+    """An asset and where its texture comes from.
+
+    Attributes:
+        asset: one matte, opaque material; UVs in [0, 1], vertex normals across chart seams.
+        origin: seen, generated or filled, texel by texel.
+    """
+
+    asset: Asset
+    origin: OriginMap
+
+
+def textured_asset(mesh: Mesh, views: ViewSet, **settings: Any) -> Asset:
+    """The asset of `baked_asset`, which takes the same settings."""
+    return baked_asset(mesh, views, **settings).asset
+
+
+def baked_asset(
     mesh: Mesh,
     views: ViewSet,
     *,
@@ -26,8 +46,9 @@ def textured_asset(
     provenance: Mapping[str, Any] | None = None,
     input_view: int | None = 0,
     input_weight: float = 4.0,
+    generated: bool = False,
     smoothing: int = 10,
-) -> Asset:
+) -> BakedAsset:
     """A clean, simplified, unwrapped mesh with a base colour texture baked from the views.
 
     Args:
@@ -36,12 +57,10 @@ def textured_asset(
         faces: budget of faces, 20 or more.
         texture_size: side of the texture in texels, 16 .. 8192.
         provenance: JSON values to carry; figures of the making are added under "asset".
-        input_view: the view that is a true picture, preferred where it sees the surface; None = all alike.
+        input_view: the view that is a picture for certain, preferred where it sees the surface; None = all alike.
         input_weight: how many other views it outweighs.
+        generated: whether the other views were drawn by a model; decides what the origin map calls seen.
         smoothing: rounds of Taubin smoothing; 0 keeps the mesh as it is.
-
-    Returns:
-        An `Asset` with one matte, opaque material; UVs in [0, 1], vertex normals across chart seams.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -53,9 +72,9 @@ def textured_asset(
     atlas = unwrapped(clean.vertices, clean.faces, texture_size=texture_size)
     if atlas.note:
         notes = (*notes, f"two triangles a cell instead of charts: {atlas.note}")
-    weights = np.ones(len(views))
+    weights, true_views = np.ones(len(views)), np.full(len(views), not generated)
     if input_view is not None:
-        weights[input_view] = input_weight
+        weights[input_view], true_views[input_view] = input_weight, True
     texture = baked_texture(
         clean.vertices,
         clean.faces,
@@ -64,6 +83,8 @@ def textured_asset(
         views,
         size=texture_size,
         view_weights=weights,
+        true_views=true_views,
+        anchors=np.arange(len(views)) == input_view,
     )
     final = Mesh(clean.vertices[atlas.source], atlas.faces, normals[atlas.source], atlas.uvs)
     material = Material(
@@ -74,10 +95,12 @@ def textured_asset(
         "texture_size": texture_size,
         "charts": atlas.charts,
         "unwrap": atlas.method,
-        "seen_share": round(texture.seen_share, 5),
+        "seen_share": texture.seen_share,
+        "texture_origin": texture.origin_shares,
+        **texture.figures,
         "notes": list(notes),
     }
-    return Asset(final, (material,), provenance={**(provenance or {}), "asset": story})
+    return BakedAsset(Asset(final, (material,), provenance={**(provenance or {}), "asset": story}), texture.origin)
 
 
 def _check_settings(views: ViewSet, faces: int, texture_size: int, input_view: int | None) -> None:

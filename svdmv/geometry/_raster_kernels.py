@@ -47,7 +47,7 @@ def depth_kernel(vertices: Any, faces: Any, projections: Any, out: Any) -> None:
 @njit(cache=True)
 def texel_kernel(uvs: Any, width: int, height: int, gutter: float, face: Any, weights: Any, layers: Any) -> None:
     """Texel -> face and barycentric weights. A texel within `gutter` texels of a face that nobody owns joins it."""
-    closeness = np.full((height, width), -1e9)
+    closeness = np.full((height, width), -1e9, np.float32)
     for i in range(uvs.shape[0]):
         x0, y0 = uvs[i, 0, 0] * width, uvs[i, 0, 1] * height
         x1, y1 = uvs[i, 1, 0] * width, uvs[i, 1, 1] * height

@@ -18,11 +18,11 @@ def blended(
     pictures: NDArray[np.float32],
     depths: NDArray[np.float32],
     cameras: Sequence[Camera],
-    view_weights: NDArray[np.float64],
+    broad_share: NDArray[np.float64],
+    sharp_share: NDArray[np.float64],
     bias: float,
-    power: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Colours (M, 3) and confidence (M,); cameras have the size of the pictures."""
+    """Colours (M, 3) and sums of the broad weights (M,); cameras have the size of the pictures, shares are (M, N)."""
     height, width = pictures.shape[1:3]
     rows, columns = depths.shape[1:]
     colors, confidence = np.zeros((len(points), 3)), np.zeros(len(points))
@@ -45,11 +45,24 @@ def blended(
                 continue
             sample = sampled_bilinear(pictures[v], pixel[None])[0].astype(np.float64)
             trust = (1.0 if depth < near + 4 * bias else 0.05) * (min(max(sample[6], 0.0), 1.0) + 1e-3)
-            low += cosine**2 * trust * view_weights[v] * sample[3:6]
-            high += cosine**power * trust * view_weights[v] * (sample[:3] - sample[3:6])
-            broad += cosine**2 * trust * view_weights[v]
-            sharp += cosine**power * trust * view_weights[v]
+            wide = cosine**2 * trust * broad_share[i, v]
+            fine = trust * (sharp_share[i, v] + 0.02 * broad_share[i, v] * cosine**6)
+            low += wide * sample[3:6]
+            high += fine * (sample[:3] - sample[3:6])
+            broad += wide
+            sharp += fine
         if broad > 0:
             colors[i] = low / broad + high / sharp
         confidence[i] = broad
     return colors, confidence
+
+
+def cheapest_labels(costs: NDArray[np.float64], edges: NDArray[np.int64], smoothness: float) -> NDArray[np.int64]:
+    """The labels of least cost by trying all: costs (V, N), edges (E, 2); `smoothness` an edge with two labels."""
+    count, kinds = costs.shape
+    trials = np.stack(np.meshgrid(*[np.arange(kinds)] * count, indexing="ij"), -1).reshape(-1, count)
+    sums = costs[np.arange(count), trials].sum(1) + smoothness * (trials[:, edges[:, 0]] != trials[:, edges[:, 1]]).sum(
+        1
+    )
+    best: NDArray[np.int64] = trials[sums.argmin()]
+    return best
