@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from analytic_shapes import sphere, views_of
 
-from svdmv.core import ConfigError, DataError, Mesh, Orbit, ViewSet
+from svdmv.core import ConfigError, DataError, InputError, Mesh, Orbit, ViewSet
 from svdmv.reconstruct import METHODS, Reconstruction, reconstruct_mesh, reconstruction_methods
 
 
@@ -64,9 +64,9 @@ def test_settings_out_of_range_are_refused(views: ViewSet, settings: dict[str, o
         reconstruct_mesh(views, **settings)
 
 
-def test_views_without_alpha_are_told_to_bring_it(views: ViewSet) -> None:
-    with pytest.raises(DataError) as caught:
-        reconstruct_mesh(replace(views, alphas=None))
+def test_views_without_alpha_and_without_an_object_are_told_to_bring_it(views: ViewSet) -> None:
+    with pytest.raises(InputError) as caught:
+        reconstruct_mesh(replace(views, images=np.zeros_like(views.images), alphas=None))
     assert "RGBA" in str(caught.value.next_step)
 
 
