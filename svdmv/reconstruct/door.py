@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
 from svdmv.core import ConfigError, ViewSet
+from svdmv.reconstruct.capture import prepared_views
 from svdmv.reconstruct.result import Reconstruction
 
-METHODS = {"hull": "svdmv.reconstruct.hull:reconstruct_hull"}
+METHODS = {
+    "hull": "svdmv.reconstruct.hull:reconstruct_hull",
+}
 
 
 def reconstruction_methods() -> dict[str, str]:
@@ -24,7 +28,8 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
     """A closed mesh with vertex colours from posed views with alpha.
 
     Args:
-        views: N pictures with alpha and known cameras.
+        views: N pictures and known cameras, from anywhere; see `svdmv.reconstruct.capture` for views without alpha,
+            objects of any place and size, and cameras that were measured (views without an orbit).
         method: a name of `reconstruction_methods()`, or "auto".
         settings: passed on to the method; "hull" takes `resolution` (lattice points along the longest side),
             `drop` (dissenting views ignored at each point, or "auto"), `flatten`, `align` and `input_view`.
@@ -53,15 +58,18 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
         )
     module, _, name = known[chosen].partition(":")
     function = getattr(importlib.import_module(module), name)
+    prepared = prepared_views(views)
+    takes = inspect.signature(function).parameters
+    defaults = {name: value for name, value in prepared.defaults.items() if name in takes}
     try:
-        result: Reconstruction = function(views, **settings)
+        result: Reconstruction = function(prepared.views, **{**defaults, **settings})
     except TypeError as error:
         if "unexpected keyword argument" not in str(error) or f"{name}()" not in str(error):
             raise
         raise ConfigError(
             f"The method {chosen} does not know a setting", where="reconstruct_mesh", seen=str(error)
         ) from error
-    return replace(result, method=chosen, why=why)
+    return prepared.restored(replace(result, method=chosen, why=why))
 
 
 def _automatic() -> tuple[str, str]:
