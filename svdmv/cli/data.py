@@ -1,4 +1,4 @@
-"""svdmv data build|check|stats|curate: data sets from 3D objects and videos; Hydra overrides on typed settings."""
+"""svdmv data build|check|stats|curate|latents: data sets from objects and videos; Hydra overrides."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ ACTIONS = {
     "check": "svdmv.cli.data:check",
     "stats": "svdmv.cli.data:stats",
     "curate": "svdmv.cli.data_curate:curate",
+    "latents": "svdmv.cli.data_latents:latents",
 }
 
 
 def data(
-    action: Annotated[str, typer.Argument(metavar="build|check|stats|curate", help="What to do.", show_default=False)],
+    action: Annotated[str, typer.Argument(metavar="|".join(ACTIONS), help="What to do.", show_default=False)],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings.", show_default=False)
     ] = None,
 ) -> None:
-    """Render objects to training shards; check and describe them; curate videos. A stopped build goes on.
+    """Render objects to training shards; check, describe and encode them; curate videos. What was stopped goes on.
 
     Examples: svdmv data build sources.procedural.count=100 preset=small out=outputs/data
     svdmv data check data=outputs/data

@@ -11,17 +11,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svdmv.core import ConfigError, DataError
-from svdmv.dataset.loader import OrbitLoader, OrbitSample
 from svdmv.io.atomic import whole_file, write_json
 
+if TYPE_CHECKING:
+    from svdmv.dataset.loader import OrbitLoader, OrbitSample
+
 CACHE_FORMAT = "svdmv-latents-1"
-Encode = Callable[[OrbitSample], Mapping[str, NDArray[Any]]]
+Encode = Callable[["OrbitSample"], Mapping[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from svdmv.core import ConfigError, DataError
 from svdmv.core.require import require
 from svdmv.dataset.check import decoded_picture, members_of
+from svdmv.dataset.latents import LatentCache
 from svdmv.dataset.manifest import Manifest
 from svdmv.dataset.sampling import share_of
 
@@ -39,6 +40,8 @@ class OrbitSample:
         azimuths_deg, elevations_deg: (V,) float64; azimuth 0 at the first view, elevations absolute; NaN where nobody
             knows them (videos).
         facts: the sample's JSON: radius, field of view, light, licence ...
+        arrays: of the loader's cache, by name, (V, ...) one row a view; empty without a cache. `pixels` then holds the
+            first view alone.
     """
 
     key: str
@@ -49,6 +52,7 @@ class OrbitSample:
     azimuths_deg: NDArray[np.float64]
     elevations_deg: NDArray[np.float64]
     facts: dict[str, Any]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,6 +70,8 @@ class OrbitLoader:
         background: "none" keeps alpha; "white", "random" (one colour a sample) or (r, g, b) mix it in, in sRGB.
         max_unreadable: how many samples an epoch may miss; beyond that, and always at 0, DataError.
         uids: read only orbits of these objects (a split); None = all.
+        latents: folder of a cache that `svdmv data latents` made of this data set: its arrays come with each sample,
+            for the views that are chosen, and only the first view's picture is decoded.
         unreadable: key -> reason, of all samples missed so far.
     """
 
@@ -80,6 +86,7 @@ class OrbitLoader:
     background: Background = "white"
     max_unreadable: int = 0
     uids: frozenset[str] | None = None
+    latents: Path | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
     epoch: int = 0
     position: int = 0
@@ -88,6 +95,7 @@ class OrbitLoader:
         self.manifest = Manifest.open(Path(self.folder))
         self._samples = [s for s in self.manifest.samples if self.uids is None or s["uid"] in self.uids]
         self._files: dict[tuple[int, int], int] = {}
+        self._cache = None if self.latents is None else _cache_of(Path(self.latents), self.manifest)
         stored = self.manifest.rule["num_views"]
         if self.uids is not None:
             unknown = sorted(self.uids - {s["uid"] for s in self._samples})
@@ -189,8 +197,10 @@ class OrbitLoader:
         (_, text), *pictures = members_of(block)
         facts = json.loads(text)
         views = self._views(row["key"], len(pictures))
-        rgba = np.empty((len(views), *self.manifest.shape, 4), np.uint8)
-        for out, view in zip(rgba, views, strict=True):
+        arrays = {} if self._cache is None else self._cache[row["key"]]
+        shown = views[:1] if arrays else views
+        rgba = np.empty((len(shown), *self.manifest.shape, 4), np.uint8)
+        for out, view in zip(rgba, shown, strict=True):
             decoded_picture(*pictures[view], out=out)
         azimuths = _angles(facts["azimuths_deg"], views)
         return OrbitSample(
@@ -202,6 +212,7 @@ class OrbitLoader:
             azimuths_deg=(azimuths - azimuths[0]) % 360.0,
             elevations_deg=_angles(facts["elevations_deg"], views),
             facts=facts,
+            arrays={name: value[list(views)] for name, value in arrays.items()},
         )
 
     def _read_or_miss(self, number: int) -> OrbitSample | None:
@@ -250,6 +261,21 @@ class OrbitLoader:
         return os.pread(self._files[place], row["length"], row["offset"])
 
 
+def _cache_of(folder: Path, manifest: Manifest) -> LatentCache:
+    """A cache of all views of this very data set. Raises DataError: no cache; ConfigError: of something else."""
+    cache = LatentCache.open(folder)
+    for name, expected in (("plan", manifest.head["plan"]), ("num_views", 0)):
+        if cache.head.get(name) != expected:
+            raise ConfigError(
+                "The cache is of another data set, or of some of its views only",
+                where=folder / "index.json",
+                seen=f"{name} {cache.head.get(name)}",
+                expected=f"{name} {expected}",
+                next_step=f"svdmv data latents data={manifest.folder}",
+            )
+    return cache
+
+
 def _angles(values: Sequence[float] | None, views: Sequence[int]) -> NDArray[np.float64]:
     return np.full(len(views), np.nan) if values is None else np.array(values, np.float64)[list(views)]
 
@@ -265,7 +291,8 @@ def torch_dataset(loader: OrbitLoader, *, batch_size: int = 1, batches_done: int
     data = require("torch.utils.data", None, "A torch data set")
 
     class OrbitDataset(data.IterableDataset):  # type: ignore[name-defined]
-        """Dictionaries: pixels (V, S, S, C) uint8, azimuths_deg and elevations_deg (V,) float64, key."""
+        """Dictionaries: pixels (V, H, W, C) uint8, azimuths_deg and elevations_deg (V,) float64, key; the cache's
+        arrays by name."""
 
         def __iter__(self) -> Iterator[dict[str, Any]]:
             info = data.get_worker_info()
@@ -286,6 +313,7 @@ def torch_dataset(loader: OrbitLoader, *, batch_size: int = 1, batches_done: int
                     "pixels": sample.pixels,
                     "azimuths_deg": sample.azimuths_deg,
                     "elevations_deg": sample.elevations_deg,
+                    **sample.arrays,
                 }
 
     return OrbitDataset()

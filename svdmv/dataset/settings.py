@@ -1,4 +1,4 @@
-"""Typed settings of `svdmv data build|check|stats`, composed by Hydra from configs/data and KEY=VALUE overrides."""
+"""Typed settings of `svdmv data build|check|stats|latents`, composed by Hydra from configs/data."""
 
 from __future__ import annotations
 
@@ -64,6 +64,32 @@ class StatsSettings:
 
     data: str = "outputs/data"
     out: str = ""
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """data: the folder. model: checkpoint whose autoencoder and CLIP encode (as `svdmv run --model` takes it).
+
+    out: the cache; empty = latents/HASH in the data set's folder, HASH of the weights. device: auto, cpu, cuda or mps.
+    dtype: fp32, bf16 or fp16. chunk: views that are encoded at a time. minutes: begin no shard afterwards; the same
+    command goes on.
+    """
+
+    data: str = "outputs/data"
+    model: str = "svdmv-mini"
+    out: str = ""
+    device: str = "auto"
+    dtype: str = "fp32"
+    chunk: int = 4
+    minutes: float = 1e9
+
+
+def latent_settings(overrides: Sequence[str]) -> LatentSettings:
+    """Compose and check. Raises ConfigError."""
+    made = composed_settings(LatentSettings, "data", "latents", overrides, command="svdmv data latents")
+    if made.chunk < 1:
+        raise ConfigError("A setting is out of range", where="chunk", seen=made.chunk, expected="1 or more")
+    return made
 
 
 def build_settings(overrides: Sequence[str]) -> BuildSettings:
