@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -46,7 +47,15 @@ class ViewPair:
                     expected="0 to 1, sRGB",
                 )
 
-    @property
+    @cached_property
+    def squared_errors(self) -> FloatArray:
+        """(N, H, W): mean over the channels."""
+        difference = self.prediction - self.truth
+        errors: FloatArray = np.einsum("nhwc,nhwc->nhw", difference, difference, dtype=np.float64)
+        errors /= difference.shape[-1]
+        return errors
+
+    @cached_property
     def either(self) -> NDArray[np.bool_]:
         """Union of the masks; the truth's alone where the prediction has none."""
         return self.true_mask if self.predicted_mask is None else self.true_mask | self.predicted_mask
@@ -119,25 +128,40 @@ def view_pair(prediction: ViewSet, truth: ViewSet, background: str = "white") ->
             seen="{}x{}".format(*prediction.size),
             expected="{}x{}".format(*truth.size),
         )
-    true_alpha = truth.rgba_u8()[..., 3]
     if truth.alphas is None:
         raise DataError("The reference views have no alpha", where="reference", seen="RGB", expected="RGBA")
     if background not in BACKGROUNDS:
         raise DataError(
             "The background is unknown", where="background", seen=background, expected=", ".join(BACKGROUNDS)
         )
-    predicted = None if prediction.alphas is None else prediction.rgba_u8()[..., 3] >= 128
-    made, true = (over_background(views.rgba_u8(), background) for views in (prediction, truth))
-    return ViewPair(made, true, predicted, true_alpha >= 128)
+    true, true_mask = _true_side(truth, background)
+    rgba = prediction.rgba_u8()
+    predicted = None if prediction.alphas is None else rgba[..., 3] >= 128
+    return ViewPair(over_background(rgba, background), true, predicted, true_mask)
+
+
+@lru_cache(maxsize=4)
+def _true_side(truth: ViewSet, background: str) -> tuple[Pixels, NDArray[np.bool_]]:
+    """Composite and mask, kept: every method is scored against the same array."""
+    rgba = truth.rgba_u8()
+    return over_background(rgba, background), rgba[..., 3] >= 128
 
 
 def over_background(rgba_u8: NDArray[np.uint8], background: str = "white") -> Pixels:
     """(N, H, W, 3) float32 of (N, H, W, 4): soft alpha over the background, rounded to 8 bits as a saved picture is."""
-    rgba = rgba_u8.astype(np.float32)
-    alpha = rgba[..., 3:] / 255
-    mixed = rgba[..., :3] * alpha + 255 * BACKGROUNDS[background] * (1 - alpha)
-    rounded: Pixels = (np.round(mixed) / 255).astype(np.float32)
-    return rounded
+    places = rgba_u8[..., 3:].astype(np.uint16) << 8 | rgba_u8[..., :3]
+    mixed: Pixels = _composites(background)[places]
+    return mixed
+
+
+@lru_cache(maxsize=3)
+def _composites(background: str) -> Pixels:
+    """(65536,) float32: the composite of a value under an alpha, at 256 alpha + value."""
+    alpha, value = (np.arange(256, dtype=np.float32) for _ in range(2))
+    opacity = alpha[:, None] / 255
+    mixed = value * opacity + 255 * BACKGROUNDS[background] * (1 - opacity)
+    table: Pixels = (np.round(mixed) / 255).astype(np.float32).reshape(-1)
+    return table
 
 
 def checked_scores(name: str, scores: Any, count: int) -> FloatArray:

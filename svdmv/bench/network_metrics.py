@@ -6,34 +6,21 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from svdmv.bench.lpips_views import LpipsOfViews, network_input
 from svdmv.bench.metrics import FloatArray, Metric, Pixels, ViewPair
 from svdmv.core import CheckpointError
 from svdmv.diffusion.conditioning import clip_pixels
-from svdmv.diffusion.perceptual import Lpips, lpips_weights_path
+from svdmv.diffusion.perceptual import lpips_weights_path
 
 CHUNK = 32  # pictures at once
 
 
-def _tensor(pixels: Pixels) -> torch.Tensor:
-    """(N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))) * 2 - 1
-
-
 def lpips_metric(net: str, weights: Path) -> Metric:
     """LPIPS v0.1 with a trunk (alex, squeeze, vgg) and its file of weights."""
-    network = Lpips(net, weights)
-
-    @torch.inference_mode()
-    def compute(pair: ViewPair) -> FloatArray:
-        a, b = _tensor(pair.prediction), _tensor(pair.truth)
-        parts = [network(x, y) for x, y in zip(torch.split(a, CHUNK), torch.split(b, CHUNK), strict=True)]
-        scores: FloatArray = torch.cat(parts).double().numpy()
-        return scores
-
-    return Metric(f"lpips_{net}", False, compute, detail=f"v0.1 {net}, weights {network.sha256[:12]}")
+    network = LpipsOfViews(net, weights)
+    return Metric(f"lpips_{net}", False, network.compute, detail=f"v0.1 {net}, weights {network.sha256[:12]}")
 
 
 def lpips_alex() -> Metric:
@@ -79,7 +66,7 @@ def clip_s() -> Metric:
 
     @torch.inference_mode()
     def embedded(pixels: Pixels) -> torch.Tensor:
-        parts = [network(clip_pixels(x, size)).image_embeds for x in torch.split(_tensor(pixels), CHUNK)]
+        parts = [network(clip_pixels(x, size)).image_embeds for x in torch.split(network_input(pixels), CHUNK)]
         return torch.nn.functional.normalize(torch.cat(parts).double(), dim=-1)
 
     def compute(pair: ViewPair) -> FloatArray:
