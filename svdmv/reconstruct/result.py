@@ -21,6 +21,8 @@ class Reconstruction:
             Textures are baked from these.
         notes: what a user should know (views left out, votes relaxed, parts removed); one sentence each.
         figures: JSON values: mask IoU of every view against the re-projected mesh and others.
+        files: further results by file name, such as a point cloud or splats, ready to be written beside the mesh.
+        renders: novel views that a radiance field drew by itself, or None.
     """
 
     mesh: Mesh
@@ -29,3 +31,5 @@ class Reconstruction:
     views: ViewSet
     notes: tuple[str, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    renders: ViewSet | None = None
