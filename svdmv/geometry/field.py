@@ -135,3 +135,27 @@ def denoised_field(field: Float32Array, sigma: float = 0.8) -> Float32Array:
     once = gaussian_filter(field, sigma, mode="nearest")
     smooth: Float32Array = 2 * once - gaussian_filter(once, sigma, mode="nearest")
     return smooth
+
+
+def redistanced(field: Float32Array, step: float, reach: float = np.inf) -> Float32Array:
+    """The signed distance to the field's zero level, world units; values beyond `reach` stay as they are.
+
+    Args:
+        field: (nx, ny, nz) float32, any smooth function with the right sign.
+        step: of the lattice, world units.
+    """
+    from svdmv.geometry._distance_kernels import redistance_kernel
+
+    out = np.empty_like(field)
+    redistance_kernel(np.ascontiguousarray(field), step, min(reach, 1e3 * step), out)
+    return out
+
+
+def resampled(values: Float32Array, lattice: Lattice, other: Lattice) -> Float32Array:
+    """Values (nx, ny, nz, C) of `lattice` on the points of `other`: trilinear, clamped at the border."""
+    from svdmv.geometry._distance_kernels import shifted_kernel
+
+    start = (np.array(other.low) - np.array(lattice.low)) / lattice.step
+    out = np.empty((*other.shape, values.shape[3]), np.float32)
+    shifted_kernel(np.ascontiguousarray(values, np.float32), start, other.step / lattice.step, out)
+    return out

@@ -15,6 +15,7 @@ from svdmv.reconstruct.result import Reconstruction
 
 METHODS = {
     "hull": "svdmv.reconstruct.hull:reconstruct_hull",
+    "sdf": "svdmv.reconstruct.sdf:reconstruct_sdf",
 }
 
 

@@ -5,7 +5,7 @@ Source: A. Laurentini, The visual hull concept for silhouette-based image unders
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -57,6 +57,41 @@ def reconstruct_hull(
         DataError: no alpha, nothing to see, one side only, or no hull at all.
     """
     _check_settings(views, resolution, drop, flatten, input_view)
+    start = hull_start(views, drop=drop, align=align, input_view=input_view, resolution=resolution)
+    silhouettes, views, notes = start.silhouettes, start.views, list(start.notes)
+    vertices, faces, lattice = _surface(start, resolution, flatten)
+    vertices, faces, removed = without_floaters(vertices, faces)
+    vertices, faces, phantoms = _without_phantoms(vertices, faces, silhouettes)
+    if removed + phantoms:
+        notes.append(f"{removed + phantoms} small, inner or superfluous parts removed from the hull")
+    ious = silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks)
+    colors = vertex_colors(vertices, faces, views, tolerance=2 * lattice.step)
+    mesh = Mesh(vertices.astype(np.float32), faces, colors=colors)
+    figures = _figures(views, silhouettes, start.vote, ious, lattice)
+    return Reconstruction(mesh, "hull", "called directly", views, tuple(notes), figures)
+
+
+@dataclass(frozen=True, eq=False)
+class HullStart:
+    """What the silhouettes say before any surface is made of them: where every method of this room begins.
+
+    Attributes:
+        silhouettes: the usable masks, seen by the cameras as they came to stand.
+        vote: how many views may dissent, how far masks grow, and the box around the hull.
+        views: the views with those cameras.
+        notes: what a user should know.
+    """
+
+    silhouettes: Silhouettes
+    vote: Vote
+    views: ViewSet
+    notes: tuple[str, ...]
+
+
+def hull_start(
+    views: ViewSet, *, drop: int | Literal["auto"], align: bool, input_view: int | None, resolution: int
+) -> HullStart:
+    """Masks, vote and alignment; arguments and errors as in `reconstruct_hull`."""
     silhouettes = silhouettes_from_views(views, input_view)
     wanted = None if drop == "auto" else drop
     vote_resolution = min(VOTE_RESOLUTION, resolution)
@@ -67,22 +102,12 @@ def reconstruct_hull(
         if moved_px:
             notes.append(f"views moved by up to {moved_px:.1f} px to agree with the others")
     notes += _vote_notes(vote, len(silhouettes.used))
-    vertices, faces, lattice = _surface(silhouettes, vote, resolution, flatten)
-    vertices, faces, removed = without_floaters(vertices, faces)
-    vertices, faces, phantoms = _without_phantoms(vertices, faces, silhouettes)
-    if removed + phantoms:
-        notes.append(f"{removed + phantoms} small, inner or superfluous parts removed from the hull")
-    ious = silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks)
-    colors = vertex_colors(vertices, faces, views, tolerance=2 * lattice.step)
-    mesh = Mesh(vertices.astype(np.float32), faces, colors=colors)
-    figures = _figures(views, silhouettes, vote, ious, lattice)
-    return Reconstruction(mesh, "hull", "called directly", views, tuple(notes), figures)
+    return HullStart(silhouettes, vote, views, tuple(notes))
 
 
-def _surface(
-    silhouettes: Silhouettes, vote: Vote, resolution: int, flatten: float
-) -> tuple[NDArray[np.float64], NDArray[np.int32], Lattice]:
-    lattice = Lattice.around(vote.low, vote.high, resolution)
+def hull_on_lattice(start: HullStart, lattice: Lattice, flatten: float) -> NDArray[np.float32]:
+    """(nx, ny, nz) float32: the voted hull's field, roofs and cones that no outline asks for cut off by `flatten`."""
+    silhouettes, vote = start.silhouettes, start.vote
     field = hull_field(
         silhouettes.grown_distances(vote.grow_px),
         silhouettes.cameras,
@@ -100,7 +125,15 @@ def _surface(
         caps = np.array(cap_heights(plain, silhouettes.cameras, up, slack_px=slack_px))
         low, high = ends + flatten * (caps - ends)
         field = capped_field(field, lattice, up, float(low), float(high))
-    sigma = SMOOTH_VOXELS if vote.mean_iou >= GOOD_IOU else SMOOTHER_VOXELS
+    return field
+
+
+def _surface(
+    start: HullStart, resolution: int, flatten: float
+) -> tuple[NDArray[np.float64], NDArray[np.int32], Lattice]:
+    lattice = Lattice.around(start.vote.low, start.vote.high, resolution)
+    field = hull_on_lattice(start, lattice, flatten)
+    sigma = SMOOTH_VOXELS if start.vote.mean_iou >= GOOD_IOU else SMOOTHER_VOXELS
     vertices, faces = surface_from_field(denoised_field(field, sigma), lattice)
     if not len(faces):
         raise DataError(

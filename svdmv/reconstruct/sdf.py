@@ -1,0 +1,294 @@
+"""A signed-distance grid fitted to masks, colours and, where they are given, normals and depths, by volume rendering.
+
+Starts from the visual hull. Views that disagree are first brought nearer to each other against a coarse fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.core import ConfigError, DataError, DeviceError, Mesh, ViewSet, require
+from svdmv.geometry.field import Lattice, denoised_field, resampled
+from svdmv.geometry.surface import surface_from_field
+from svdmv.geometry.topology import without_floaters
+from svdmv.reconstruct.consensus import silhouette_ious
+from svdmv.reconstruct.hull import HullStart, hull_on_lattice, hull_start
+from svdmv.reconstruct.result import Reconstruction
+from svdmv.reconstruct.sdf_alignment import Alignment, aligned_views
+from svdmv.reconstruct.sdf_depth import depth_carved
+from svdmv.reconstruct.sdf_fit import FitSettings, FittedField, Report, fit_field
+from svdmv.reconstruct.sdf_progress import Progress
+from svdmv.reconstruct.sdf_rays import Rays, rays_from_views
+
+RESOLUTION = 128
+LEAST_RESOLUTION = 32
+VOXEL_PX = 0.75  # no finer than so many pixels of the views
+AGREE_IOU = 0.965  # masks that agree so well with their hull need no alignment
+DENOISE_VOXELS, DENOISE_DISAGREEING_VOXELS = 0.8, 1.0
+
+
+def reconstruct_sdf(
+    views: ViewSet,
+    *,
+    resolution: int | Literal["auto"] = "auto",
+    steps: tuple[int, int, int] = (120, 120, 100),
+    align: bool | Literal["auto"] = "auto",
+    rounds: int = 1,
+    move_cameras: bool = True,
+    drop: int | Literal["auto"] = "auto",
+    flatten: float = 0.8,
+    denoise: float | Literal["auto"] = "auto",
+    input_view: int | None = 0,
+    use_normals: bool = True,
+    use_depths: bool = True,
+    seed: int = 0,
+    state: Path | str | None = None,
+    device: str = "cpu",
+    report: Report | None = None,
+    **fit: Any,
+) -> Reconstruction:
+    """A closed mesh with vertex colours, by fitting; the same bits for the same views, settings and seed.
+
+    Args:
+        views: N pictures with alpha; 2 or more directions of view. Normals and depths are used where they are given.
+        resolution: lattice points along the longest side of the object, 32 .. 384; "auto" = 128, or as many as the
+            pixels of the views hold.
+        steps: of the three levels, from coarse to fine.
+        align: bring views nearer to each other after two levels; "auto" = when their silhouettes disagree.
+        rounds: of alignment.
+        move_cameras: alignment may move cameras; else it only bends pictures.
+        drop, flatten: as for the hull, of the start.
+        denoise: width of the smoothing of the final field, voxels; 0 = none; "auto" = 0.8, more when views disagree.
+        input_view: the view that is a true picture: it stays as it is and counts fully; None = all are alike.
+        use_normals, use_depths: False = as if the views had none.
+        seed: of the choice of rays.
+        state: a file that holds the fit so far; a stopped fit goes on from it to the same end. Removed when done.
+        device: "cpu", or "cuda" or "mps", where torch does the fit.
+        report: called with ("fit", done, total).
+        fit: fields of `FitSettings`.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        DataError: no alpha, nothing to see, one side only, or nothing left of the object.
+        DeviceError: the device is not there.
+        InputError: `state` cannot be read or written, or belongs to other views or settings.
+    """
+    settings = _checked(views, resolution, steps, rounds, denoise, drop, flatten, input_view, fit, seed)
+    device = _device(device)
+    if not use_normals:
+        views = replace(views, normals=None)
+    if not use_depths:
+        views = replace(views, depths=None)
+    begun = hull_start(views, drop=drop, align=align is not False, input_view=input_view, resolution=RESOLUTION)
+    used, notes = begun.silhouettes.used, list(begun.notes)
+    points = _resolution(begun) if resolution == "auto" else resolution
+    levels = tuple((max(LEAST_RESOLUTION, round(points / k)), n) for k, n in zip((8 / 3, 1.6, 1), steps, strict=True))
+    settings = replace(settings, levels=levels)
+    disagree = align is True or (align == "auto" and begun.vote.strict_iou < AGREE_IOU)
+    progress = Progress(state, views, settings, (disagree, rounds, move_cameras, flatten, drop, input_view), report)
+    field, final, alignments = _fitted(
+        begun, settings, flatten, rounds if disagree else 0, move_cameras, progress, device
+    )
+    notes += _alignment_notes(alignments, used)
+    if denoise == "auto":
+        denoise = DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS
+    mesh, removed = _mesh(field, float(denoise))
+    if removed:
+        notes.append(f"{removed} small or inner parts removed")
+    if views.normals is not None or views.depths is not None:
+        given = " and ".join(n for n, a in (("normals", views.normals), ("depths", views.depths)) if a is not None)
+        notes.append(f"{given} that came with the views were used")
+    ious = silhouette_ious(mesh.vertices, mesh.faces, begun.silhouettes.cameras, begun.silhouettes.masks)
+    figures = _figures(views, begun, field, alignments, ious, progress)
+    progress.finish()
+    return Reconstruction(mesh, "sdf", "called directly", final, tuple(notes), figures)
+
+
+def _fitted(
+    begun: HullStart,
+    settings: FitSettings,
+    flatten: float,
+    rounds: int,
+    move_cameras: bool,
+    progress: Progress,
+    device: str,
+) -> tuple[FittedField, ViewSet, list[Alignment]]:
+    """The fit; with rounds of alignment after the levels before the last."""
+    used, trusted, views = begun.silhouettes.used, begun.silhouettes.trusted, begun.views
+    low, high = begun.vote.low, begun.vote.high
+
+    def start(lattice: Lattice) -> NDArray[np.float32]:
+        return depth_carved(hull_on_lattice(begun, lattice, flatten), lattice, views, used)
+
+    def fit(stage: int, levels: tuple[tuple[int, int], ...], first: Any, weights: Any) -> FittedField:
+        rays: Rays = rays_from_views(views, used, seed=settings.seed)
+        chosen = replace(settings, levels=levels, average=settings.average if stage == rounds else 0.0)
+        return progress.run(
+            stage, rounds + 1,
+            lambda state, keep, report: fit_field(
+                rays, low, high, first, chosen, view_weights=weights, state=state, keep=keep, report=report,
+                device=device,
+            ),
+        )  # fmt: skip
+
+    if not rounds:
+        return fit(0, settings.levels, start, None), views, []
+    alignments: list[Alignment] = []
+    field = fit(0, settings.levels[:-1], start, None)
+    for k in range(rounds):
+        alignments.append(aligned_views(views, used, trusted, field, move_cameras=move_cameras))
+        views = alignments[-1].views
+        levels = settings.levels[1:] if k == rounds - 1 else settings.levels[1:-1]
+        field = fit(k + 1, levels, partial(_on_other, field), alignments[-1].weights)
+    return field, views, alignments
+
+
+def _on_other(field: FittedField, lattice: Lattice) -> NDArray[np.float32]:
+    return resampled(field.phi[..., None], field.lattice, lattice)[..., 0]
+
+
+def _mesh(field: FittedField, denoise: float) -> tuple[Mesh, int]:
+    phi = denoised_field(field.phi, denoise) if denoise > 0 else field.phi
+    vertices, faces = surface_from_field(phi, field.lattice)
+    if not len(faces):
+        raise DataError(
+            "The fit left nothing of the object",
+            where="reconstruct_sdf",
+            seen="an empty surface",
+            expected="views that show one object from their cameras",
+            next_step='look at the views, or use method="hull"',
+        )
+    vertices, faces, removed = without_floaters(vertices, faces)
+    return Mesh(vertices.astype(np.float32), faces, colors=_colors(field, vertices)), removed
+
+
+def _colors(field: FittedField, vertices: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(V, 3) uint8 sRGB: the grid's colour at each vertex."""
+    from scipy.ndimage import map_coordinates
+
+    places = ((vertices - np.array(field.lattice.low)) / field.lattice.step).T
+    colors = np.stack([map_coordinates(field.colors[..., c], places, order=1, mode="nearest") for c in range(3)], 1)
+    rounded: NDArray[np.uint8] = np.round(255 * np.clip(colors, 0, 1)).astype(np.uint8)
+    return rounded
+
+
+def _resolution(begun: HullStart) -> int:
+    """As fine as the pixels hold, at most 128."""
+    size = float((begun.vote.high - begun.vote.low).max())
+    middle = (begun.vote.low + begun.vote.high) / 2
+    spans = []
+    for camera in (begun.views.cameras[i] for i in begun.silhouettes.used):
+        depth = float(camera.project(middle[None])[1][0])
+        spans.append(size * float(camera.K[1, 1]) / max(depth, 1e-9))
+    return int(np.clip(np.median(spans) / VOXEL_PX, LEAST_RESOLUTION, RESOLUTION))
+
+
+def _alignment_notes(alignments: list[Alignment], used: tuple[int, ...]) -> list[str]:
+    if not alignments:
+        return []
+    last = alignments[-1]
+    text = (
+        f"the views disagree: {len(alignments)} round{'s' * (len(alignments) > 1)} of alignment bent the pictures by "
+        f"{float(np.median(last.moved_px)):.1f} px (median of the views)"
+    )
+    if last.turned_deg.any():
+        text += f" and turned cameras by up to {float(last.turned_deg.max()):.1f} degrees"
+    text += f"; against the fit {alignments[0].psnr_db[0]:.1f} -> {last.psnr_db[1]:.1f} dB"
+    low = [str(used[i]) for i in np.flatnonzero(last.weights < 0.7)]
+    return [text, *([f"views that still differ count less: {', '.join(low)}"] if low else [])]
+
+
+def _figures(
+    views: ViewSet,
+    begun: HullStart,
+    field: FittedField,
+    alignments: list[Alignment],
+    ious: NDArray[np.float64],
+    progress: Progress,
+) -> dict[str, Any]:
+    per_view: list[float | None] = [None] * len(views)
+    for index, iou in zip(begun.silhouettes.used, ious, strict=True):
+        per_view[index] = round(float(iou), 5)
+    color, mask = progress.last_loss
+    return {
+        "mask_iou": per_view,
+        "mean_mask_iou": round(float(ious.mean()), 5),
+        "strict_mask_iou": round(begun.vote.strict_iou, 5),
+        "dropped_views": begun.vote.drop,
+        "masks_grown_px": begun.vote.grow_px,
+        "lattice_shape": list(field.lattice.shape),
+        "lattice_step": field.lattice.step,
+        "color_loss": round(color, 6),
+        "mask_loss": round(mask, 6),
+        "alignment": [
+            {
+                "psnr_db": [round(p, 3) for p in a.psnr_db],
+                "moved_px": [round(float(m), 3) for m in a.moved_px],
+                "turned_deg": [round(float(t), 3) for t in a.turned_deg],
+                "view_weights": [round(float(w), 3) for w in a.weights],
+            }
+            for a in alignments
+        ],
+    }
+
+
+def _device(name: str) -> str:
+    """The name, once torch has the device; "cpu" needs no torch."""
+    if name == "cpu":
+        return name
+    if name.partition(":")[0] not in ("cuda", "mps"):
+        raise ConfigError("The fit knows no such device", where="device", seen=name, expected="cpu, cuda or mps")
+    torch = require("torch", None, "a fit on the graphics card")
+    there = torch.cuda.is_available() if name.startswith("cuda") else torch.backends.mps.is_available()
+    if not there:
+        raise DeviceError(
+            "The device is not there",
+            where="device",
+            seen=name,
+            expected="a device of this machine",
+            next_step='device="cpu"',
+        )
+    return name
+
+
+def _checked(
+    views: ViewSet,
+    resolution: int | str,
+    steps: tuple[int, int, int],
+    rounds: int,
+    denoise: float | str,
+    drop: int | str,
+    flatten: float,
+    input_view: int | None,
+    fit: dict[str, Any],
+    seed: int,
+) -> FitSettings:
+    last = len(views) - 1
+    fine = isinstance(resolution, int) and LEAST_RESOLUTION <= resolution <= 384
+    counts = isinstance(steps, tuple | list) and len(steps) == 3 and all(isinstance(n, int) and n >= 1 for n in steps)
+    smooth = isinstance(denoise, int | float) and 0 <= denoise <= 4
+    known = [name for name in FitSettings.__dataclass_fields__ if name not in ("levels", "seed")]
+    strange = [name for name in fit if name not in known]
+    rows = [
+        ("resolution", resolution, resolution == "auto" or fine, f'"auto", or {LEAST_RESOLUTION} .. 384'),
+        ("steps", steps, counts, "three numbers of steps, 1 or more"),
+        ("rounds", rounds, isinstance(rounds, int) and 1 <= rounds <= 5, "1 .. 5"),
+        ("denoise", denoise, denoise == "auto" or smooth, '"auto", or 0 .. 4 voxels'),
+        ("input_view", input_view, input_view is None or 0 <= input_view <= last, f"0 .. {last}, or None"),
+        ("drop", drop, drop == "auto" or (isinstance(drop, int) and 0 <= drop <= last), f'"auto", or 0 .. {last}'),
+        ("flatten", flatten, isinstance(flatten, int | float) and 0 <= flatten <= 1, "0 .. 1"),
+        ("seed", seed, isinstance(seed, int) and seed >= 0, "0 or more"),
+        ("setting", ", ".join(strange), not strange, f"one of {', '.join(known)}"),
+    ]
+    for name, value, good, expected in rows:
+        if not good:
+            raise ConfigError(f"The fit's {name} is unknown or out of range", where=name, seen=value, expected=expected)
+    made = FitSettings(**fit, seed=seed)
+    made.check()
+    return made
