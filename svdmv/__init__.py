@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from svdmv.io.views import save_views as save_views
     from svdmv.pipeline import RunResult as RunResult
     from svdmv.pipeline import RunSettings as RunSettings
-    from svdmv.pipeline import photo_consistency as photo_consistency
     from svdmv.pipeline import run_picture as run
     from svdmv.reconstruct import reconstruct_mesh as reconstruct_mesh
     from svdmv.render import render_views as render_views
+    from svdmv.render.match import photo_consistency as photo_consistency
     from svdmv.subject import estimate_elevation as estimate_elevation
     from svdmv.subject import frame_subject as frame_subject
 
@@ -107,9 +107,10 @@ _HOMES = {
     "svdmv.io.meshes": ("normalised", "read_asset", "write_asset"),
     "svdmv.io.pictures": ("read_picture",),
     "svdmv.io.views": ("load_views", "save_views"),
-    "svdmv.pipeline": ("RunResult", "RunSettings", "photo_consistency", "run_picture"),
+    "svdmv.pipeline": ("RunResult", "RunSettings", "run_picture"),
     "svdmv.reconstruct": ("reconstruct_mesh",),
     "svdmv.render": ("render_views",),
+    "svdmv.render.match": ("photo_consistency",),
     "svdmv.subject": ("estimate_elevation", "frame_subject"),
 }
 _NAMES_THERE = {"run": "run_picture"}

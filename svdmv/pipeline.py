@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from svdmv import __version__
 from svdmv.core import Asset, ConfigError, InputError, Orbit, SvdmvError, ViewSet
 from svdmv.io.run_folder import (
+    DETAIL_NAME,
     OUTPUTS,
     check_same_run,
     clear_outputs,
+    detail_in,
     finished,
     output_folder,
     recorded_run,
@@ -24,14 +26,14 @@ from svdmv.io.run_folder import (
     views_are_whole,
 )
 from svdmv.io.stages import Report, Stages
+from svdmv.render.match import POOR_MATCH_DB, POOR_MATCH_IOU, photo_consistency
 
 if TYPE_CHECKING:
     from svdmv.diffusion.model import SvdMv
 
-POOR_MATCH_DB = 15.0  # foreground PSNR below which the mesh does not show what the picture shows
-POOR_MATCH_IOU = 0.85  # overlap of silhouettes below which parts are missing or too many
 TURNTABLE_VIEWS, TURNTABLE_PX, TURNTABLE_FPS = 42, 256, 21
 ORBIT_PX, ORBIT_FPS = 256, 7
+DETAIL_PX = 1024  # largest side of the framed picture that the texture is baked from
 MODES = ("new", "overwrite", "resume")
 
 
@@ -129,9 +131,9 @@ def run_picture(
 
         check_names(chosen)
         if fresh or not views_are_whole(folder):
-            views = views_from_picture(source, chosen, model=model, stages=stages)
+            views, detail = views_from_picture(source, chosen, model=model, stages=stages)
             with stages.stage("generate"):
-                save_run_views(views, folder, spared=source, clear=fresh)
+                save_run_views(views, detail, folder, spared=source, clear=fresh)
         with torch_threads_kept():  # so that a picture after this one comes out as it does alone
             return _finish(source, folder, chosen, stages)
 
@@ -209,8 +211,11 @@ def views_from_picture(
     *,
     model: SvdMv | Callable[[], SvdMv] | None = None,
     stages: Stages | None = None,
-) -> ViewSet:
-    """The first half: read and frame the picture, draw its orbit; notes and story in the views' provenance."""
+) -> tuple[ViewSet, NDArray[np.uint8]]:
+    """The first half: read and frame the picture, draw its orbit; notes and story in the views' provenance.
+
+    Also returns the framed picture itself, (D, D, 4) uint8: view 0 with all the pixels that the picture has.
+    """
     from svdmv.diffusion.checkpoint import load_checkpoint
     from svdmv.diffusion.device import resolved_device
     from svdmv.diffusion.generate import Sampling, generate_views
@@ -237,7 +242,13 @@ def views_from_picture(
     ).resolved(model.info)
     with clock.stage("frame"):
         ratio = settings.foreground_ratio or model.info.framing.foreground_ratio
-        framed = frame_subject(seen, size=model.info.image_size, foreground_ratio=ratio, segmenter=settings.segmenter)
+        framed = frame_subject(
+            seen,
+            size=model.info.image_size,
+            foreground_ratio=ratio,
+            segmenter=settings.segmenter,
+            detail_px=DETAIL_PX,
+        )
         notes = [*seen.notes, *framed.notes]
         elevation: dict[str, Any] = {"degrees": given, "how": "given", "error_deg": 0.0}
         if given is None:
@@ -261,22 +272,31 @@ def views_from_picture(
             "crop_box_px": list(framed.crop_box_px),
             "scale": framed.scale,
             "foreground_ratio": ratio,
+            "detail": DETAIL_NAME,
         },
         "settings": asdict(settings),
         "generate_notes": notes,
         "trained_on": model.info.trained_on,
     }
-    return replace(made, provenance=story)
+    return replace(made, provenance=story), framed.detail
 
 
 def save_run_views(
-    views: ViewSet, folder: Path, *, clear: bool, spared: Path | None = None, outputs: Sequence[str] = OUTPUTS
+    views: ViewSet,
+    detail: NDArray[np.uint8],
+    folder: Path,
+    *,
+    clear: bool,
+    spared: Path | None = None,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> None:
-    """Write the views and their cameras; with `clear`, earlier `outputs` in the folder go first, but not `spared`."""
+    """Write picture, views and cameras; with `clear`, earlier `outputs` in the folder go first, but not `spared`."""
+    from svdmv.io.pictures import write_png
     from svdmv.io.views import save_views
 
     if clear:
         clear_outputs(folder, outputs, spared=spared)
+    write_png(folder / DETAIL_NAME, detail)
     save_views(views, folder)
 
 
@@ -289,7 +309,7 @@ def _mesh_stage(
     path = folder / "mesh.glb"
     if not path.is_file():
         with stages.stage("reconstruct"):
-            asset = asset_from_views(views, settings)
+            asset = asset_from_views(views, settings, detail_in(folder, views))
             match = photo_consistency(asset, views)
             write_glb(path, replace(asset, provenance={**asset.provenance, "photo_consistency": match}))
     asset = read_asset(path)  # what later stages show is what the file holds
@@ -312,10 +332,14 @@ def notes_of_asset(asset: Asset) -> list[str]:
     return notes
 
 
-def asset_from_views(views: ViewSet, settings: RunSettings) -> Asset:
-    """Views with alpha -> textured asset in the world of their cameras; the story in its provenance."""
+def asset_from_views(views: ViewSet, settings: RunSettings, detail: NDArray[np.uint8] | None = None) -> Asset:
+    """Views with alpha -> textured asset in the world of their cameras; the story in its provenance.
+
+    `detail`: view 0 with more pixels (D, D, 4) uint8; the texture is baked from it.
+    """
     from svdmv.asset import textured_asset
     from svdmv.reconstruct import reconstruct_mesh
+    from svdmv.subject.detail import views_with_detail
 
     made = reconstruct_mesh(views, method=settings.method)
     low, high = made.mesh.bounds
@@ -327,31 +351,8 @@ def asset_from_views(views: ViewSet, settings: RunSettings) -> Asset:
         "reconstruct_notes": list(made.notes),
         "longest_side": round(float((high - low).max()), 6),
     }
-    return textured_asset(
-        made.mesh, made.views, faces=settings.faces, texture_size=settings.texture_size, provenance=story
-    )
-
-
-def photo_consistency(asset: Asset, views: ViewSet) -> dict[str, Any]:
-    """The asset from the input camera against view 0, on white: PSNR of picture and object (dB), IoU of silhouettes."""
-    from svdmv.render import render_views
-
-    shown = render_views(asset, views.cameras[:1], shading="unlit", supersampling=3, with_geometry=False)
-    ours, theirs = shown.on_background()[0], views.on_background()[0]
-    masks = [v.rgba_u8()[0, ..., 3] > 127 for v in (shown, views)]
-    either, both = masks[0] | masks[1], masks[0] & masks[1]
-    error = ((ours - theirs) ** 2).mean(-1)
-    psnr = -10 * np.log10(max(float(error.mean()), 1e-10))
-    on_object = -10 * np.log10(max(float(error[either].mean()) if either.any() else 1.0, 1e-10))
-    iou = float(both.sum() / max(either.sum(), 1))
-    return {
-        "psnr_db": round(float(psnr), 2),
-        "foreground_psnr_db": round(float(on_object), 2),
-        "iou": round(iou, 4),
-        "ok": bool(on_object >= POOR_MATCH_DB and iou >= POOR_MATCH_IOU),
-        "expected_foreground_psnr_db": POOR_MATCH_DB,
-        "expected_iou": POOR_MATCH_IOU,
-    }
+    seen = made.views if detail is None or len(detail) == views.size[0] else views_with_detail(made.views, detail)
+    return textured_asset(made.mesh, seen, faces=settings.faces, texture_size=settings.texture_size, provenance=story)
 
 
 def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) -> None:
@@ -384,7 +385,7 @@ def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) 
             write_video(turntable, frames, TURNTABLE_FPS)
         if not preview.is_file():
             quarters = [frames[round(k * TURNTABLE_VIEWS / 4)] for k in range(4)]
-            write_png(preview, preview_sheet(views, quarters))
+            write_png(preview, preview_sheet(views, quarters, detail=detail_in(folder, views)))
 
 
 def _on_white_u8(views: ViewSet) -> NDArray[np.uint8]:

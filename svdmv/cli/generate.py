@@ -60,8 +60,8 @@ def generate(
     check_names(settings)
     with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet) as report:
-            views = views_from_picture(picture, settings, stages=Stages(report))
-        save_run_views(views, folder, clear=overwrite, spared=picture, outputs=VIEW_OUTPUTS)
+            views, detail = views_from_picture(picture, settings, stages=Stages(report))
+        save_run_views(views, detail, folder, clear=overwrite, spared=picture, outputs=VIEW_OUTPUTS)
     if not quiet:
         sys.stdout.write(f"{picture.name} -> {folder}: {len(views)} views of {views.size[0]}x{views.size[1]} px\n")
         sys.stdout.write("".join(f"  note: {note}\n" for note in views.provenance["generate_notes"]))

@@ -33,9 +33,10 @@ def reconstruct(
     from svdmv import __version__
     from svdmv.io.atomic import write_json
     from svdmv.io.gltf import write_glb
-    from svdmv.io.run_folder import output_folder, versions
+    from svdmv.io.run_folder import detail_in, output_folder, versions
     from svdmv.io.views import load_views
-    from svdmv.pipeline import asset_from_views, check_names, notes_of_asset, photo_consistency
+    from svdmv.pipeline import asset_from_views, check_names, notes_of_asset
+    from svdmv.render.match import photo_consistency
 
     settings = settings_from_options(texture_size=texture_size, faces=faces, method=method)
     check_names(settings)
@@ -50,7 +51,7 @@ def reconstruct(
         )
     with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet, "reconstruct"):
-            asset = asset_from_views(loaded, settings)
+            asset = asset_from_views(loaded, settings, detail_in(views, loaded))
             asset = replace(
                 asset, provenance={**asset.provenance, "photo_consistency": photo_consistency(asset, loaded)}
             )

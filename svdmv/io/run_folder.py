@@ -10,12 +10,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from svdmv.core import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from svdmv.core import InputError, ViewSet
 from svdmv.io.atomic import remove_leftovers, translated_os_errors
 from svdmv.io.transforms import OWN_KEY
 
-OUTPUTS = ("views", "transforms.json", "orbit.mp4", "turntable.mp4", "mesh.glb", "preview.png", "provenance.json")
-VIEW_OUTPUTS = ("views", "geometry.npz", "transforms.json", "provenance.json")
+DETAIL_NAME = "input.png"  # the framed picture with all its pixels
+OUTPUTS = (
+    "views",
+    DETAIL_NAME,
+    "transforms.json",
+    "orbit.mp4",
+    "turntable.mp4",
+    "mesh.glb",
+    "preview.png",
+    "provenance.json",
+)
+VIEW_OUTPUTS = ("views", DETAIL_NAME, "geometry.npz", "transforms.json", "provenance.json")
 NOT_DECISIVE = ("device",)  # settings that may differ between a run and its resumption
 
 
@@ -94,8 +107,36 @@ def clear_outputs(folder: Path, names: Sequence[str] = OUTPUTS, *, spared: Path 
 
 def views_are_whole(folder: Path) -> bool:
     """Whether transforms.json and every picture it names are there."""
-    frames = _table(folder / "transforms.json").get("frames") or []
-    return bool(frames) and all((folder / frame["file_path"]).is_file() for frame in frames)
+    tree = _table(folder / "transforms.json")
+    frames = tree.get("frames") or []
+    detail = tree.get(OWN_KEY, {}).get("provenance", {}).get("input", {}).get("detail")
+    names = [*(frame["file_path"] for frame in frames), *([DETAIL_NAME] if detail == DETAIL_NAME else [])]
+    return bool(frames) and all((folder / name).is_file() for name in names)
+
+
+def detail_in(folder: Path, views: ViewSet) -> NDArray[np.uint8] | None:
+    """The framed picture beside views that were generated from it, (D, D, 4) uint8; None where there is none.
+
+    Raises InputError: the views name it and it is missing, damaged, or smaller than they are.
+    """
+    name = views.provenance.get("input", {}).get("detail")
+    if name != DETAIL_NAME:
+        return None
+    from svdmv.io.pictures import rgba_from_bytes
+
+    path = folder / DETAIL_NAME
+    with translated_os_errors(path):
+        rgba, _ = rgba_from_bytes(path.read_bytes(), path, max_side_px=16384, as_stored=True)
+    width, height = views.size
+    if rgba.shape[0] != rgba.shape[1] or width != height or len(rgba) < width:
+        raise InputError(
+            "The framed picture does not belong to its views",
+            where=path,
+            seen=f"{rgba.shape[1]}x{rgba.shape[0]} px",
+            expected=f"a square of at least {width} px",
+            next_step="make the views again, with --overwrite",
+        )
+    return rgba
 
 
 def finished(folder: Path) -> dict[str, Any] | None:

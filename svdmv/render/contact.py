@@ -35,11 +35,19 @@ def grid(pictures: Sequence[NDArray[np.uint8]], columns: int, side: int) -> NDAr
     return sheet
 
 
-def preview_sheet(views: ViewSet, renders: Sequence[NDArray[np.uint8]], side: int = 160) -> NDArray[np.uint8]:
-    """Input (large), 8 of the views, 4 renders of the mesh: one look tells whether it worked."""
+def preview_sheet(
+    views: ViewSet, renders: Sequence[NDArray[np.uint8]], side: int = 160, detail: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Input (large; from `detail` (D, D, 4) uint8 where it is given), 8 of the views, 4 renders of the mesh: one look
+    tells whether it worked.
+    """
     pictures = (views.on_background() * 255).round().astype(np.uint8)
     chosen = [pictures[round(k * len(pictures) / 8) % len(pictures)] for k in range(8)]
-    blocks = [grid([pictures[0]], 1, 2 * side + GAP_PX), grid(chosen, 4, side), grid(renders, 2, side)]
+    given = pictures[0]
+    if detail is not None:
+        alpha = detail[..., 3:] / 255
+        given = (detail[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
+    blocks = [grid([given], 1, 2 * side + GAP_PX), grid(chosen, 4, side), grid(renders, 2, side)]
     height = blocks[0].shape[0]
     gap = np.full((height, 3 * GAP_PX, 3), 255, np.uint8)
     line = gap.copy()

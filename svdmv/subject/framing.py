@@ -30,6 +30,7 @@ class FramedSubject:
         notes: sentences for the user: what was assumed, cut off, enlarged.
         crop_box_px: (left, top, right, bottom) of the frame in picture pixels; may reach outside the picture.
         scale: framed pixels per picture pixel.
+        detail: (D, D, 4) uint8: the same frame with more of the picture's pixels, D at least S.
     """
 
     rgba: NDArray[np.uint8]
@@ -37,6 +38,7 @@ class FramedSubject:
     notes: tuple[str, ...]
     crop_box_px: tuple[float, float, float, float]
     scale: float
+    detail: NDArray[np.uint8]
 
 
 def frame_subject(
@@ -46,6 +48,7 @@ def frame_subject(
     foreground_ratio: float,
     segmenter: str = "auto",
     weights_dir: Path | str | None = None,
+    detail_px: int = 0,
 ) -> FramedSubject:
     """Cut the subject out, centre its box on a square, scale its longer side to a share of the frame (as SV3D's
     image_frame_ratio does).
@@ -57,6 +60,7 @@ def frame_subject(
         segmenter: "auto" (the file's alpha where it has one, else the best there is), a name in SEGMENTERS, or the path
             of an .onnx file.
         weights_dir: folder or .onnx file where saliency networks are looked for first.
+        detail_px: largest side of `detail`; the picture's own pixels are never enlarged for it.
 
     Returns:
         The framed subject. Framing it again changes nothing.
@@ -88,10 +92,10 @@ def frame_subject(
         raise InputError(
             error.what, where=picture.path, seen=error.seen, expected=error.expected, next_step=error.next_step
         ) from error
-    return _framed(cut, picture, size, foreground_ratio)
+    return _framed(cut, picture, size, foreground_ratio, detail_px)
 
 
-def _framed(cut: Cutout, picture: Picture, size: int, foreground_ratio: float) -> FramedSubject:
+def _framed(cut: Cutout, picture: Picture, size: int, foreground_ratio: float, detail_px: int) -> FramedSubject:
     alpha = (cut.rgba[..., 3] / 255).astype(np.float32)
     box = soft_box(alpha)
     longer = 0.0 if box is None else max(box[2] - box[0], box[3] - box[1])
@@ -114,6 +118,7 @@ def _framed(cut: Cutout, picture: Picture, size: int, foreground_ratio: float) -
     if framed_already:
         left, top, side = 0.0, 0.0, float(size)
     rgba = resample_window(cut.rgba, left, top, side, size)
+    larger = max(min(detail_px, int(side)), size)
     scale = size / side * cut.factor
     origin_x, origin_y, side_px = cut.left + left / cut.factor, cut.top + top / cut.factor, side / cut.factor
     return FramedSubject(
@@ -122,6 +127,7 @@ def _framed(cut: Cutout, picture: Picture, size: int, foreground_ratio: float) -
         cut.notes + _notes_on_frame(alpha, cut, picture, scale),
         (origin_x, origin_y, origin_x + side_px, origin_y + side_px),
         scale,
+        rgba if larger == size else resample_window(cut.rgba, left, top, side, larger),
     )
 
 

@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from quick_runs import BLUE, GREEN, OUTPUTS, QUICK, RED
+from quick_runs import BLUE, GREEN, OUTPUTS, QUICK, RED, draw_picture
 
 import svdmv
 from svdmv.diffusion.checkpoint import load_checkpoint
+from svdmv.io.meshes import read_asset
 from svdmv.io.pictures import read_picture
 from svdmv.io.run_folder import OUTPUTS as DOCUMENTED
 from svdmv.io.video import read_video
 from svdmv.io.views import load_views
 from svdmv.pipeline import RunSettings, run_picture
+from svdmv.render import render_views
 from svdmv.subject import frame_subject
+from svdmv.subject.detail import enlarged_camera
 
 STAGES = ("load model", "frame", "generate", "reconstruct", "orbit video", "turntable")
 
@@ -43,6 +46,22 @@ def provenance(folder: Path) -> dict[str, Any]:
 def test_all_that_is_promised_and_nothing_else(folder: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == OUTPUTS == sorted(DOCUMENTED)
     assert sorted(p.name for p in (folder / "views").iterdir()) == [f"{k:03d}.png" for k in range(21)]
+
+
+def test_the_framed_picture_keeps_its_pixels_and_the_texture_is_baked_from_it(tmp_path: Path) -> None:
+    """Stripes too fine for the network's size are in the texture."""
+    rgba = np.asarray(Image.open(draw_picture(tmp_path / "egg.png", size=600))).copy()
+    rgba[:, (np.arange(600) // 6) % 2 == 0, :3] = 255
+    Image.fromarray(rgba).save(tmp_path / "striped.png")
+    settings = RunSettings(**{**QUICK, "texture_size": 1024})
+    made = run_picture(tmp_path / "striped.png", tmp_path / "out", settings).folder
+    with Image.open(made / "input.png") as image:
+        assert image.size[0] > 500
+    asset = read_asset(made / "mesh.glb")
+    views = load_views(made)
+    camera = enlarged_camera(views.cameras[0], 512)
+    row = render_views(asset, [camera], shading="unlit").images[0, 300, 200:312].astype(float).mean(-1)
+    assert np.abs(np.diff(row)).sum() > 8 * 60  # up and down more than eight times
 
 
 def test_views_are_rgba_and_the_first_is_the_framed_input(folder: Path, egg: Path) -> None:

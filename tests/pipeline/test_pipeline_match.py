@@ -13,9 +13,10 @@ from quick_runs import QUICK, reconstruct_quick
 from svdmv.core import Asset, Mesh, Orbit, ViewSet
 from svdmv.dataset.shapes import shape_from_seed
 from svdmv.io.meshes import normalised
-from svdmv.pipeline import POOR_MATCH_DB, RunSettings, photo_consistency, run_picture
+from svdmv.pipeline import RunSettings, run_picture
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.render import render_views
+from svdmv.render.match import POOR_MATCH_DB, photo_consistency
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,16 @@ QUICK = {"steps": 1, "texture_size": 64, "faces": 500, "method": "quick"}
 QUICK_OPTIONS = [f for k, v in QUICK.items() for f in (f"--{k.replace('_', '-')}", str(v))]
 MEASURED = ("stages", "seconds", "peak_memory_mb")  # what provenance.json may differ in
 BLUE, RED, GREEN = (40, 90, 180), (200, 60, 40), (60, 160, 60)
-OUTPUTS = ["mesh.glb", "orbit.mp4", "preview.png", "provenance.json", "transforms.json", "turntable.mp4", "views"]
+OUTPUTS = [
+    "input.png",
+    "mesh.glb",
+    "orbit.mp4",
+    "preview.png",
+    "provenance.json",
+    "transforms.json",
+    "turntable.mp4",
+    "views",
+]
 
 
 def reconstruct_quick(views: ViewSet) -> Reconstruction:
