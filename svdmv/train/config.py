@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from svdmv.dataset.renders import OrbitRendering
 from svdmv.io.settings import composed_settings
 from svdmv.train.autoencoder import AutoencoderTraining
-from svdmv.train.finetune import Finetuning
 from svdmv.train.networks import AutoencoderShape, ImageEncoderShape, UNetShape
+from svdmv.train.settings import Finetuning
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class TrainConfig:
     """All of it. data_dir: folder with manifest.json and model files (or .tar.xz of them). out: the working folder,
     where a stopped run goes on. weights_dir: folder with LPIPS weights; empty = train without that term.
     minutes: stop after so many and go on with the next call. checkpoint: where the finished folder goes.
+    accept_changes: go on although the saved state was made with other settings.
     """
 
     data_dir: str = "../shared/data/train"
@@ -46,6 +47,7 @@ class TrainConfig:
     out: str = "outputs/mini"
     checkpoint: str = "outputs/mini/checkpoint"
     minutes: float = 1e6
+    accept_changes: bool = False
     device: str = "auto"
     threads: int = 0
     workers: int = 2

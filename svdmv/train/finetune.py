@@ -1,231 +1,223 @@
-"""The finetuning loop of SVD-MV: EDM loss on orbits, joint condition dropout, averaged weights, exact resume.
+"""The finetuning loop of SVD-MV, the same for svdmv-mini and the full model: averaged weights, exact resume.
 
-One noise level a clip, drawn in float32; noise augmentation of the input view in pixel space; the null condition
-drops token and latent together and keeps the ids. Sources: SVD appendix D; FACTS are in docs/conventions.md.
+Every draw comes from (seed, step) and every batch from its step, so a stopped run goes on as if nothing had happened.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from svdmv.dataset.orbits import OrbitStore, pixels_from_rgba
-from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, image_tokens
-from svdmv.diffusion.edm import loss_weight_from_sigma, sigmas_for_training, spread
+from svdmv.core import CheckpointError
 from svdmv.diffusion.model import SvdMv
+from svdmv.io.atomic import write_json
 from svdmv.train.autoencoder import learning_rate_at
+from svdmv.train.loss import Batch, Draws, edm_loss
 from svdmv.train.optimizers import new_optimizer
 from svdmv.train.parallel import ALONE, Team
 from svdmv.train.progress import Curve, StepClock
-from svdmv.train.state import Average, check_finite, load_state, save_state, step_generator
+from svdmv.train.sentinel import clear_failures, finite, reason_of
+from svdmv.train.settings import Finetuning
+from svdmv.train.state import Average, step_generator, trained_parameters
+from svdmv.train.states import States
+
+LEFT_OUT = "left_out.json"
+LESS_MEMORY = "finetuning.micro_batch=1 finetuning.gradient_checkpointing=true"
+
+
+class BatchSource(Protocol):
+    """Where clips come from."""
+
+    def told(self) -> Mapping[str, Any]:
+        """What the batches depend on: a run that goes on must have the same."""
+
+    def batch(self, step: int, rows: slice) -> Batch:
+        """These rows of the batch of a step: a function of the step alone."""
 
 
 @dataclass(frozen=True)
-class Finetuning:
-    """Settings of the loop.
+class Watch:
+    """Called with (step, model) every so many steps, the averaged weights in the model's place; returns figures."""
 
-    p_mean, p_std: ln sigma ~ N(p_mean, p_std^2). noise_aug_log_mean, noise_aug_log_std: strength of the condition
-    noise, ln-normal (SVD: -3, 0.5). optimizer: adamw or muon. dropout: probability of the null condition, per clip.
+    look: Callable[[int, SvdMv], Mapping[str, float]]
+    every: int
+
+
+@dataclass
+class Loop:
+    """What a run of the loop needs beside model and data.
+
+    Attributes:
+        minutes: stop after so many. bf16: products in bfloat16, noise levels and sums in float32.
+        trained: the modules that are trained, by name; None = UNet and image encoder.
+        dealt_out: parameters are dealt out over the team already.
+        told: what the run is of beside settings and data, for the check on resuming.
+        log: called with every row of the curve.
     """
 
-    num_steps: int = 4000
-    batch: int = 8
-    optimizer: str = "adamw"
-    learning_rate: float = 6e-4
-    warmup_steps: int = 100
-    average_decay: float = 0.998
-    p_mean: float = 0.3
-    p_std: float = 1.4
-    noise_aug_log_mean: float = -3.0
-    noise_aug_log_std: float = 0.5
-    dropout: float = 0.1
-    weight_decay: float = 1e-3
-    grad_norm: float = 1.0
-    seed: int = 2
-    save_every: int = 250
+    minutes: float
+    device: str = "cpu"
+    bf16: bool = True
+    trained: nn.ModuleDict | None = None
+    team: Team = ALONE
+    dealt_out: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict)
+    accept_changes: bool = False
+    watch: Watch | None = None
+    curve_every: int = 25
+    log: Callable[[dict[str, float]], None] | None = None
+    report: Callable[[int, int], None] | None = None
 
 
-@dataclass(frozen=True)
-class LatentOrbits:
-    """Encoded orbits in several variants (mirrored, colour channels permuted).
+def finetune(model: SvdMv, source: BatchSource, settings: Finetuning, folder: Path, loop: Loop) -> bool:
+    """Train, or go on, until done or the minutes are spent; True when done. The averaged weights end up in `model`.
 
-    latents: (M, N, V, C, h, w) float16, posterior means, unscaled. variants: (M, N, 4): colour order and mirror flag.
+    Raises:
+        CheckpointError: a value that is not finite came back too often. ConfigError: the state is of another run.
+        DeviceError: memory ran out, or a process of the team died. InputError: the disk refuses.
     """
-
-    latents: NDArray[np.float16]
-    variants: NDArray[np.int8]
-
-
-def varied(rgba: NDArray[np.uint8], variant: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """One orbit (V, H, W, 4) with colours permuted; mirrored pictures turn the order of the views around, too."""
-    out = rgba[..., [*variant[:3], 3]]
-    return np.concatenate([out[:1], out[:0:-1]])[:, :, ::-1] if variant[3] else out
-
-
-def variants_of(count: int, rounds: int, seed: int) -> NDArray[np.int8]:
-    """(rounds, count, 4) variants: the four kinds (plain, mirrored, colours permuted, both) take turns over orbits."""
-    rng = np.random.default_rng(seed)
-    out = np.zeros((rounds, count, 4), np.int8)
-    out[..., :3] = (0, 1, 2)
-    for m in range(rounds):
-        kind = (np.arange(count) + m) % 4
-        out[m, :, 3] = kind % 2
-        orders = rng.permuted(np.tile(np.array([0, 1, 2], np.int8), (count, 1)), axis=1)
-        out[m, kind >= 2, :3] = orders[kind >= 2]
-    return out
-
-
-@torch.no_grad()
-def encode_orbits(
-    model: SvdMv,
-    store: OrbitStore,
-    variants: NDArray[np.int8],
-    orbits: NDArray[np.int64],
-    *,
-    device: str = "cpu",
-    report: Callable[[int, int], None] | None = None,
-) -> NDArray[np.float16]:
-    """(M, len(orbits), V, C, h, w): latents of the store's `orbits` in every variant (M, N, 4)."""
-    rounds, count = len(variants), len(orbits)
-    out = np.empty((rounds, count, store.images.shape[1], *model.latent_shape), np.float16)
-    for m in range(rounds):
-        for row, n in enumerate(orbits):
-            pixels = torch.from_numpy(pixels_from_rgba(varied(np.asarray(store.images[n]), variants[m, n]))).to(device)
-            with torch.autocast(torch.device(device).type, torch.bfloat16):
-                out[m, row] = model.vae.encode(pixels).latent_dist.mode().float().cpu().numpy()
-            if report is not None:
-                report(m * count + row + 1, rounds * count)
-    return out
-
-
-@dataclass(frozen=True)
-class Batch:
-    """targets (B, V, C, h, w) scaled latents; inputs (B, 4, S, S) the clean input view; elevations_deg (B,)."""
-
-    targets: Tensor
-    inputs: Tensor
-    elevations_deg: Tensor
-
-    def rows(self, rows: slice, device: str) -> Batch:
-        """Some of it, on a device."""
-        return Batch(self.targets[rows].to(device), self.inputs[rows].to(device), self.elevations_deg[rows].to(device))
-
-
-def orbit_batch(
-    store: OrbitStore, latents: LatentOrbits, orbits: NDArray[np.int64], size: int, scaling: float, seed: int, step: int
-) -> Batch:
-    """`size` orbits, each begun at a random view; a function of (seed, step)."""
-    rng = np.random.default_rng((seed, step))
-    views = store.images.shape[1]
-    targets, inputs, elevations = [], [], []
-    for n in rng.choice(orbits, size, replace=len(orbits) < size):
-        m, start = rng.integers(len(latents.latents)), int(rng.integers(views))
-        targets.append(np.roll(latents.latents[m, n], -start, 0))
-        variant = latents.variants[m, n]
-        source = (views - start) % views if variant[3] else start
-        view = np.asarray(store.images[n, source])[..., [*variant[:3], 3]]
-        inputs.append(pixels_from_rgba(view[:, ::-1] if variant[3] else view))
-        elevations.append(store.elevations_deg[n])
-    return Batch(
-        torch.from_numpy(np.stack(targets)).float() * scaling,
-        torch.from_numpy(np.stack(inputs)),
-        torch.tensor(elevations, dtype=torch.float32),
-    )
-
-
-def edm_loss(
-    model: SvdMv,
-    batch: Batch,
-    settings: Finetuning,
-    generator: torch.Generator,
-    device: str = "cpu",
-    team: Team = ALONE,
-) -> Tensor:
-    """Mean over the team's rows of weight(sigma) * |D(x + sigma n; sigma) - x|^2.
-
-    Every draw is made for the whole batch and comes from `generator`.
-    """
-    count = len(batch.targets)
-    rows = team.rows(count)
-    sigma = sigmas_for_training(count, settings.p_mean, settings.p_std, generator)
-    strength = sigmas_for_training(count, settings.noise_aug_log_mean, settings.noise_aug_log_std, generator)
-    noise = torch.randn(batch.targets.shape, generator=generator)[rows].to(device)
-    pixel_noise = torch.randn(batch.inputs.shape, generator=generator)[rows].to(device)
-    drop = torch.rand(count, generator=generator) < settings.dropout
-    sigma, strength, drop = sigma[rows].to(device), strength[rows].to(device), drop[rows].to(device)
-    batch = batch.rows(rows, device)
-    with torch.no_grad():
-        latents = condition_latents(model.vae, batch.inputs, strength, pixel_noise)
-    tokens = image_tokens(model.image_encoder, batch.inputs, model.info.clip_size)
-    ids = id_rows(model.info, batch.elevations_deg, strength)
-    condition = Condition(tokens, latents, ids).dropped(drop)
-    denoised = model.denoiser(condition)(batch.targets + spread(sigma, noise) * noise, sigma)
-    error = (denoised.float() - batch.targets).square().mean((1, 2, 3, 4))
-    return (loss_weight_from_sigma(sigma) * error).mean()
-
-
-def finetune(
-    model: SvdMv,
-    store: OrbitStore,
-    latents: LatentOrbits,
-    settings: Finetuning,
-    folder: Path,
-    *,
-    minutes: float,
-    device: str = "cpu",
-    bf16: bool = True,
-    train_image_encoder: bool = True,
-    team: Team = ALONE,
-    report: Callable[[int, int], None] | None = None,
-) -> bool:
-    """Train, or go on, until done or `minutes` are spent; True when done. The averaged weights end up in `model`."""
-    train, _ = store.split(0.03)
-    trained = nn.ModuleDict({"unet": model.unet})
-    if train_image_encoder:
-        trained["image_encoder"] = model.image_encoder
+    trained, team, device = loop.trained, loop.team, loop.device
+    if trained is None:
+        trained = nn.ModuleDict({"unet": model.unet, "image_encoder": model.image_encoder})
     trained.to(device).train()
+    model.image_encoder.to(device)
     model.vae.to(device).eval().requires_grad_(False)
+    if settings.gradient_checkpointing:
+        model.unet.enable_gradient_checkpointing()
     average = Average(trained, settings.average_decay)
-    optimizer = new_optimizer(settings.optimizer, trained.parameters(), settings.learning_rate, settings.weight_decay)
-    step, path = 0, folder / "state.safetensors"
-    if path.is_file():
-        step, _ = load_state(path, trained, optimizer, average)
-    curve, clock = Curve(folder / "curve.jsonl"), StepClock(minutes)
-    scaling = float(model.vae.config.scaling_factor)
+    parameters = list(trained_parameters(trained).values())
+    optimizer = new_optimizer(settings.optimizer, parameters, settings.learning_rate, settings.weight_decay)
+    told = {"finetuning": asdict(settings), "data": dict(source.told()), **loop.told}
+    states = States(folder, told, team, loop.dealt_out, accept_changes=loop.accept_changes)
+    curve, clock = Curve(folder / "curve.jsonl", loop.curve_every, loop.log), StepClock(loop.minutes)
+    left_out, rollbacks = _read_left_out(folder), 0
+
+    def save(step: int) -> None:
+        states.save(trained, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})
+
+    loaded = states.load(trained, optimizer, average)
+    step = 0 if loaded is None else loaded[0]
+    if loaded is None and settings.max_rollbacks:
+        save(0)
+    rows = team.rows(settings.batch)
     stop = team.any(clock.spent())
     while step < settings.num_steps and not stop:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, settings.num_steps, settings.warmup_steps, settings.learning_rate)
-        batch = orbit_batch(store, latents, train, settings.batch, scaling, settings.seed, step)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16), attention_for(device):
-            loss = edm_loss(model, batch, settings, step_generator(settings.seed, step), device, team)
-            torch.autograd.backward(loss)
-        team.average_gradients(trained.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), settings.grad_norm)
-        check_finite((loss, norm), "finetuning", step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(trained, step)
+        if step not in left_out:
+            for group in optimizer.param_groups:
+                group["lr"] = _rate(step, settings)
+            batch = source.batch(step, rows).rows(slice(None), device)
+            with clear_failures(device, LESS_MEMORY):
+                loss = _backward(model, batch, settings, step, loop)
+                if not loop.dealt_out:
+                    team.average_gradients(parameters)
+                norm = _whole(torch.nn.utils.clip_grad_norm_(parameters, settings.grad_norm))
+            if team.any(not finite(loss, norm)):
+                reason = reason_of(batch, trained, loss) if not finite(loss, norm) else "another process's share"
+                rollbacks += 1
+                _require_another_try(rollbacks, settings, step, reason, loss, norm)
+                left_out[step] = reason
+                if team.writes:
+                    write_json(folder / LEFT_OUT, {str(k): v for k, v in left_out.items()})
+                team.wait()
+                optimizer.zero_grad(set_to_none=True)
+                again = states.load(trained, optimizer, average)
+                assert again is not None
+                step = again[0]
+                curve.drop_from(step)
+                continue
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update(trained, step)
+            curve.add(step + 1, loss=float(team.mean(loss)), norm=float(norm))
         step += 1
-        curve.add(step, loss=float(loss.detach()), norm=float(norm))
         clock.tick()
-        if report is not None:
-            report(step, settings.num_steps)
+        if loop.report is not None:
+            loop.report(step, settings.num_steps)
         stop = team.any(clock.spent())
-        if team.writes and (step % settings.save_every == 0 or step == settings.num_steps or stop):
-            save_state(path, trained, optimizer, average, step, {"seconds": clock.seconds(), "time": time.time()})
-            curve.flush()
+        if step % settings.save_every == 0 or step == settings.num_steps or stop:
+            save(step)
+            if team.writes:
+                curve.flush()
+        if loop.watch is not None and (step % loop.watch.every == 0 or step == settings.num_steps):
+            _look(loop.watch, step, model, trained, average, curve, loop)
     average.copy_to(trained)
     trained.eval()
     return step >= settings.num_steps
+
+
+def _backward(model: SvdMv, batch: Batch, settings: Finetuning, step: int, loop: Loop) -> torch.Tensor:
+    """Gradients of the mean loss over this process's clips, a few at a time; the loss."""
+    rows, count = loop.team.rows(settings.batch), len(batch.targets)
+    draws = Draws.of(batch, settings.batch, settings, step_generator(settings.seed, step)).rows(rows, loop.device)
+    held = settings.micro_batch or count
+    total = torch.zeros((), device=loop.device)
+    for start in range(0, count, held):
+        part = slice(start, min(start + held, count))
+        with (
+            torch.autocast(torch.device(loop.device).type, torch.bfloat16, enabled=loop.bf16),
+            attention_for(loop.device),
+        ):
+            share = (part.stop - part.start) / count
+            loss = edm_loss(model, batch.rows(part, loop.device), draws.rows(part, loop.device), settings)
+            loss = loss if share == 1 else loss * share
+            torch.autograd.backward(loss)
+        total += loss.detach()
+    return total
+
+
+def _rate(step: int, settings: Finetuning) -> float:
+    if settings.schedule == "constant":
+        return settings.learning_rate * min(1.0, (step + 1) / max(settings.warmup_steps, 1))
+    return learning_rate_at(step, settings.num_steps, settings.warmup_steps, settings.learning_rate)
+
+
+def _whole(norm: torch.Tensor) -> torch.Tensor:
+    """A norm over parameters that are dealt out is summed over the team."""
+    from torch.distributed.tensor import DTensor
+
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+
+def _read_left_out(folder: Path) -> dict[int, str]:
+    path = folder / LEFT_OUT
+    return {int(k): v for k, v in json.loads(path.read_text("utf-8")).items()} if path.is_file() else {}
+
+
+def _require_another_try(
+    rollbacks: int, settings: Finetuning, step: int, reason: str, loss: torch.Tensor, norm: torch.Tensor
+) -> None:
+    if rollbacks <= settings.max_rollbacks:
+        return
+    raise CheckpointError(
+        f"Training met a value that is not finite in {reason}",
+        where=f"finetuning, step {step}",
+        seen=f"loss {float(loss):g}, gradient norm {float(norm):g}, {rollbacks - 1} rollbacks before",
+        expected="finite loss and gradients; the last saved state is intact",
+        next_step=f"svdmv train ... finetuning.learning_rate={settings.learning_rate / 10:g}, "
+        "or finetuning.max_rollbacks=3 to leave such steps out",
+    )
+
+
+def _look(
+    watch: Watch, step: int, model: SvdMv, trained: nn.Module, average: Average, curve: Curve, loop: Loop
+) -> None:
+    """Samples drawn with the averaged weights, by the first process alone unless the weights are dealt out."""
+    with average.in_place_of(trained):
+        trained.eval()
+        if loop.team.writes or loop.dealt_out:
+            figures = watch.look(step, model)
+            if loop.team.writes:
+                curve.note({"step": step, **figures})
+        trained.train()
+    loop.team.wait()
 
 
 def attention_for(device: str) -> contextlib.AbstractContextManager[None]:

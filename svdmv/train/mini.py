@@ -26,9 +26,10 @@ from svdmv.diffusion.perceptual import Lpips
 from svdmv.io.atomic import whole_file, write_json
 from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
 from svdmv.train.config import TrainConfig
-from svdmv.train.finetune import LatentOrbits, encode_orbits, finetune, variants_of
+from svdmv.train.finetune import Loop, finetune
 from svdmv.train.networks import new_autoencoder, new_image_encoder, new_unet
 from svdmv.train.parallel import Team, team_from_environment
+from svdmv.train.store_batches import LatentOrbits, StoreBatches, encode_orbits, variants_of
 
 Report = Callable[[str, int, int], None]
 TRAINED_ON = (
@@ -123,17 +124,11 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
         return False
     model = new_model(config, vae)
     latents = _latents(model, store, config, out, device, team, say("encode"))
-    if not finetune(
-        model,
-        store,
-        latents,
-        config.finetuning,
-        out / "finetuning",
-        minutes=left(),
-        device=device,
-        team=team,
-        report=say("finetune"),
-    ):
+    settings, (train, _) = config.finetuning, store.split(0.03)
+    scaling = float(vae.config.scaling_factor)
+    source = StoreBatches(store, latents, train, settings.batch, scaling, settings.seed)
+    loop = Loop(left(), device, team=team, accept_changes=config.accept_changes, report=say("finetune"))
+    if not finetune(model, source, settings, out / "finetuning", loop):
         return False
     if not team.writes:
         return True

@@ -17,6 +17,8 @@ from torch import Tensor, distributed
 
 from svdmv.core import ConfigError
 
+LARGEST_MESSAGE = 1 << 26  # numbers, 256 MB: a copy of all gradients of the full model would take 6 GB
+
 
 @dataclass(frozen=True)
 class Team:
@@ -44,15 +46,29 @@ class Team:
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Mean of all processes' gradients, in place, as one message."""
+        """Mean of all processes' gradients, in place, in messages of bounded size."""
         if self.count == 1:
             return
         grads = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in grads])
-        distributed.all_reduce(flat)
-        flat /= self.count
-        for grad, part in zip(grads, torch.split(flat, [g.numel() for g in grads]), strict=True):
-            grad.copy_(part.view_as(grad))
+        while grads:
+            message: list[Tensor] = []
+            size = 0
+            while grads and (not message or size + grads[0].numel() <= LARGEST_MESSAGE):
+                size += grads[0].numel()
+                message.append(grads.pop(0))
+            flat = torch.cat([g.flatten() for g in message])
+            distributed.all_reduce(flat)
+            flat /= self.count
+            for grad, part in zip(message, torch.split(flat, [g.numel() for g in message]), strict=True):
+                grad.copy_(part.view_as(grad))
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Of one number over all processes."""
+        if self.count == 1:
+            return value
+        shared = value.detach().clone()
+        distributed.all_reduce(shared)
+        return shared / self.count
 
     def any(self, flag: bool) -> bool:
         """True on all when it is true on one, so that all stop at the same step."""

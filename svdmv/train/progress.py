@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from svdmv.io.atomic import translated_os_errors
 
 
 class Curve:
-    """Step figures, averaged over `every` steps, appended as JSON lines."""
+    """Step figures, averaged over `every` steps, appended as JSON lines; `log` is told every row as it comes.
 
-    def __init__(self, path: Path, every: int = 25) -> None:
-        self.path, self.every = path, every
+    Figures of single steps (`note`) stand in validation.jsonl beside it.
+    """
+
+    def __init__(self, path: Path, every: int = 25, log: Callable[[dict[str, float]], None] | None = None) -> None:
+        self.path, self.every, self.log = path, every, log
         self.rows: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
         self.count = 0
@@ -25,14 +31,32 @@ class Curve:
             means = {name: round(value / self.count, 6) for name, value in self.sums.items()}
             self.rows.append({"step": step, **means})
             self.sums, self.count = {}, 0
+            if self.log is not None:
+                self.log(self.rows[-1])
+
+    def drop_from(self, step: int) -> None:
+        """Forget what came after `step` and was not yet appended."""
+        self.rows = [row for row in self.rows if row["step"] <= step]
+        self.sums, self.count = {}, 0
+
+    def note(self, row: Mapping[str, float]) -> None:
+        """Append one row to validation.jsonl at once."""
+        self._append(self.path.with_name("validation.jsonl"), [dict(row)])
+        if self.log is not None:
+            self.log(dict(row))
 
     def flush(self) -> None:
         """Append what has gathered."""
         if self.rows:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in self.rows)
+            self._append(self.path, self.rows)
             self.rows = []
+
+    @staticmethod
+    def _append(path: Path, rows: list[dict[str, float]]) -> None:
+        with translated_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 class StepClock:

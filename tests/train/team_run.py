@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_training import AUTOENCODER, random_latents, tiny_model
+from tiny_training import AUTOENCODER, batches_of, looped, tiny_model
 
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.train.autoencoder import AutoencoderTraining, train_autoencoder
-from svdmv.train.finetune import Finetuning, finetune
+from svdmv.train.finetune import finetune
 from svdmv.train.networks import new_autoencoder
 from svdmv.train.parallel import team_from_environment
+from svdmv.train.settings import Finetuning
 
 AUTO = AutoencoderTraining(num_steps=3, temporal_steps=1, clip_views=2, batch=4, warmup_steps=1, learning_rate=1e-3)
 FINE = Finetuning(num_steps=3, batch=4, warmup_steps=1, learning_rate=1e-3)
@@ -24,7 +25,7 @@ def main(store_folder: Path, out: Path) -> None:
     train_autoencoder(
         new_autoencoder(AUTOENCODER, 0), store, AUTO, out / "auto", lpips=None, minutes=9, bf16=False, team=team
     )
-    finetune(tiny_model(), store, random_latents(store), FINE, out / "fine", minutes=9, bf16=False, team=team)
+    finetune(tiny_model(), batches_of(store, FINE), FINE, out / "fine", looped(team=team))
     team.wait()
 
 

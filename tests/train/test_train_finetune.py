@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_training import LATENT, VIEWS, random_latents, same_weights, tiny_model
+from tiny_training import LATENT, VIEWS, batches_of, looped, random_latents, same_weights, state_of, tiny_model
 from torch import Tensor
 
 import svdmv.train.finetune as loop
@@ -20,17 +20,12 @@ from svdmv.dataset.orbits import OrbitStore, pixels_from_rgba
 from svdmv.diffusion.conditioning import clip_pixels
 from svdmv.diffusion.edm import sigmas_for_training
 from svdmv.diffusion.model import SvdMv
-from svdmv.train.finetune import (
-    Batch,
-    Finetuning,
-    edm_loss,
-    encode_orbits,
-    finetune,
-    orbit_batch,
-    variants_of,
-    varied,
-)
+from svdmv.diffusion.unet import vector_from_ids
+from svdmv.train.finetune import finetune
+from svdmv.train.loss import Batch, Draws, edm_loss
+from svdmv.train.settings import Finetuning
 from svdmv.train.state import step_generator
+from svdmv.train.store_batches import encode_orbits, orbit_batch, variants_of, varied
 
 SHORT = Finetuning(num_steps=10, batch=2, warmup_steps=2, save_every=3, learning_rate=1e-3)
 
@@ -44,6 +39,10 @@ def batch_of(count: int, seed: int = 0) -> Batch:
     )
 
 
+def loss_of(model: SvdMv, batch: Batch, settings: Finetuning, generator: torch.Generator) -> Tensor:
+    return edm_loss(model, batch, Draws.of(batch, len(batch.targets), settings, generator), settings)
+
+
 def told(model: SvdMv, batch: Batch, settings: Finetuning, seed: int = 0) -> dict[str, Tensor]:
     """What reaches the networks in one evaluation of the loss."""
     seen: dict[str, Tensor] = {}
@@ -53,13 +52,14 @@ def told(model: SvdMv, batch: Batch, settings: Finetuning, seed: int = 0) -> dic
 
     hooks = [
         model.unet.time_proj.register_forward_hook(keep("c_noise")),
-        model.unet.add_time_proj.register_forward_hook(keep("ids")),
         model.unet.conv_in.register_forward_hook(keep("joined")),
         model.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.register_forward_hook(keep("tokens")),
         model.image_encoder.vision_model.embeddings.patch_embedding.register_forward_hook(keep("clip")),
         model.vae.encoder.register_forward_hook(keep("encoded")),
     ]
-    seen["loss"] = edm_loss(model, batch, settings, torch.Generator().manual_seed(seed)).detach()
+    with mock.patch("svdmv.diffusion.unet.vector_from_ids", wraps=vector_from_ids) as vector:
+        seen["loss"] = loss_of(model, batch, settings, torch.Generator().manual_seed(seed)).detach()
+    seen["ids"] = vector.call_args.args[0]
     for hook in hooks:
         hook.remove()
     return seen
@@ -144,7 +144,7 @@ def test_view_k_of_a_batch_is_view_start_plus_k_and_the_input_is_view_0(store: O
     starts, mirrored = set(), set()
     for step in range(12):
         batch = orbit_batch(store, latents, np.arange(len(store)), 3, 2.0, 1, step)
-        for targets, pixels, elevation in zip(*vars(batch).values(), strict=True):
+        for targets, pixels, elevation in zip(batch.targets, batch.inputs, batch.elevations_deg, strict=True):
             views = (targets[:, 0, 0, 0] / 2.0).round().int().tolist()
             m, n, start = (int(i) for i in np.argwhere(marks == views[0])[0])
             assert views == [int(marks[m, n, (start + k) % VIEWS]) for k in range(VIEWS)]
@@ -190,8 +190,7 @@ def test_encoded_orbits_are_posterior_means_of_the_varied_pictures(store: OrbitS
 
 def trained(store: OrbitStore, folder: Path, settings: Finetuning, **options: Any) -> SvdMv:
     model = tiny_model()
-    options = {"minutes": 10, "bf16": False} | options
-    assert finetune(model, store, random_latents(store), settings, folder, **options)
+    assert finetune(model, batches_of(store, settings), settings, folder, looped(**options))
     return model
 
 
@@ -201,45 +200,57 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
 ) -> None:
     """Ten steps in one go; six, two more that are lost, a kill, and four more from the saved state: the same bits."""
     straight = trained(store, tmp_path / "straight", SHORT, bf16=bf16)
-    real = loop.check_finite
+    real, calls = loop.finite, []
 
-    def killed_in_step_nine(values: Any, where: str, step: int) -> None:
-        real(values, where, step)
-        if step == 8:
+    def killed_in_step_nine(*values: Tensor) -> bool:
+        calls.append(1)
+        if len(calls) == 9:
             raise KeyboardInterrupt
+        return real(*values)
 
-    monkeypatch.setattr(loop, "check_finite", killed_in_step_nine)
+    monkeypatch.setattr(loop, "finite", killed_in_step_nine)
     with pytest.raises(KeyboardInterrupt):
         trained(store, tmp_path / "killed", SHORT, bf16=bf16)
-    monkeypatch.setattr(loop, "check_finite", real)
+    monkeypatch.setattr(loop, "finite", real)
     went_on = trained(store, tmp_path / "killed", SHORT, bf16=bf16)
     assert same_weights(straight.unet, went_on.unet)
     assert same_weights(straight.image_encoder, went_on.image_encoder)
-    one, two = (load_file(tmp_path / name / "state.safetensors") for name in ("straight", "killed"))
+    one, two = (load_file(state_of(tmp_path / name)) for name in ("straight", "killed"))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_out_of_time_stops_between_steps_and_goes_on(store: OrbitStore, tmp_path: Path) -> None:
-    """Slices so short that each does no or few steps still add up to the same weights."""
+def test_out_of_time_stops_between_steps_and_goes_on(
+    store: OrbitStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time at all, then slices of three steps, add up to the same weights."""
     straight = trained(store, tmp_path / "straight", SHORT)
-    model = tiny_model()
-    assert not finetune(model, store, random_latents(store), SHORT, tmp_path / "slices", minutes=0, bf16=False)
-    first = replace(SHORT, save_every=1)
-    for _ in range(20):
+
+    class ThreeSteps(loop.StepClock):
+        """Spent after three steps."""
+
+        left = 3
+
+        def tick(self) -> None:
+            self.left -= 1
+
+        def spent(self) -> bool:
+            return self.limit == 0 or self.left == 0
+
+    monkeypatch.setattr(loop, "StepClock", ThreeSteps)
+    done = []
+    for minutes in (0, 1, 1, 1, 1):
         model = tiny_model()
-        if finetune(model, store, random_latents(store), first, tmp_path / "slices", minutes=0.002, bf16=False):
-            break
-    else:
-        pytest.fail("twenty slices did not finish ten steps")
+        done.append(finetune(model, batches_of(store, SHORT), SHORT, tmp_path / "slices", looped(minutes=minutes)))
+    assert done == [False, False, False, False, True]
     assert same_weights(straight.unet, model.unet)
 
 
 def test_a_finished_run_is_done_at_once_and_keeps_its_weights(store: OrbitStore, tmp_path: Path) -> None:
     one = trained(store, tmp_path, SHORT)
-    before = (tmp_path / "state.safetensors").read_bytes()
+    before = state_of(tmp_path).read_bytes()
     assert same_weights(trained(store, tmp_path, SHORT).unet, one.unet)
-    assert (tmp_path / "state.safetensors").read_bytes() == before
+    assert state_of(tmp_path).read_bytes() == before
 
 
 def test_two_orbits_are_learnt(store: OrbitStore, tmp_path: Path) -> None:
@@ -250,10 +261,10 @@ def test_two_orbits_are_learnt(store: OrbitStore, tmp_path: Path) -> None:
     batch = orbit_batch(store, latents, np.arange(2), 4, 1.0, 9, 9)
     fresh, model = tiny_model(), tiny_model()
     with torch.no_grad():
-        before = edm_loss(model, batch, settings, step_generator(0, 0)).item()
-    assert finetune(model, store, latents, settings, tmp_path, minutes=10, bf16=False)
+        before = loss_of(model, batch, settings, step_generator(0, 0)).item()
+    assert finetune(model, batches_of(store, settings, latents), settings, tmp_path, looped())
     with torch.no_grad():
-        after = edm_loss(model, batch, settings, step_generator(0, 0)).item()
+        after = loss_of(model, batch, settings, step_generator(0, 0)).item()
     assert after < 0.75 * before
     assert same_weights(model.vae, fresh.vae)
     assert not same_weights(model.image_encoder, fresh.image_encoder)
@@ -263,7 +274,9 @@ def test_two_orbits_are_learnt(store: OrbitStore, tmp_path: Path) -> None:
 
 
 def test_the_image_encoder_can_stay_frozen(store: OrbitStore, tmp_path: Path) -> None:
-    model = trained(store, tmp_path, SHORT, train_image_encoder=False)
+    model = tiny_model()
+    only = torch.nn.ModuleDict({"unet": model.unet})
+    assert finetune(model, batches_of(store, SHORT), SHORT, tmp_path, looped(trained=only))
     assert same_weights(model.image_encoder, tiny_model().image_encoder)
 
 
@@ -277,9 +290,9 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_the_saved_state_stays(
         return real(*arguments) * (float("nan") if len(calls) == 8 else 1.0)
 
     monkeypatch.setattr(loop, "edm_loss", sometimes_nan)
-    with pytest.raises(CheckpointError, match="finetuning, step 7"):
+    with pytest.raises(CheckpointError, match=r"(?s)in the loss.*finetuning, step 7"):
         trained(store, tmp_path, SHORT)
-    state = load_file(tmp_path / "state.safetensors")
+    state = load_file(state_of(tmp_path))
     assert all(bool(t.isfinite().all()) for t in state.values())
     monkeypatch.setattr(loop, "edm_loss", real)
     assert same_weights(trained(store, tmp_path, SHORT).unet, trained(store, tmp_path / "fresh", SHORT).unet)

@@ -11,7 +11,7 @@ from svdmv.core import Asset, Orbit
 from svdmv.dataset.shapes import shape_from_seed
 from svdmv.io.meshes import normalised
 from svdmv.render import render_views
-from svdmv.train.finetune import varied
+from svdmv.train.store_batches import varied
 
 VIEWS = 7
 

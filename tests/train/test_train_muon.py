@@ -86,5 +86,5 @@ def test_names() -> None:
     weight = [nn.Parameter(torch.zeros(16, 16))]
     assert isinstance(new_optimizer("muon", weight, 0.1, 0.01), Muon)
     assert isinstance(new_optimizer("adamw", weight, 0.1, 0.01), torch.optim.AdamW)
-    with pytest.raises(ConfigError, match="adamw or muon"):
+    with pytest.raises(ConfigError, match="adamw8bit or muon"):
         new_optimizer("sgd", weight, 0.1, 0.01)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 from team_run import main
-from tiny_training import AUTOENCODER, tiny_model, write_store
+from tiny_training import AUTOENCODER, state_of, tiny_model, write_store
 
 from svdmv.core import ConfigError
 from svdmv.train.networks import new_autoencoder
@@ -42,7 +42,8 @@ def test_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
         "fine": {f"unet.{n}": t for n, t in model.unet.state_dict().items()},
     }
     for stage, start in starts.items():
-        one, two = (load_file(tmp_path / n / stage / "state.safetensors") for n in ("one", "two"))
+        places = [tmp_path / n / stage for n in ("one", "two")]
+        one, two = (load_file(state_of(p) if stage == "fine" else p / "state.safetensors") for p in places)
         apart = sum(float((one[f"model.{n}"] - two[f"model.{n}"]).square().sum()) for n in start)
         moved = sum(float((one[f"model.{n}"] - t).square().sum()) for n, t in start.items())
         assert moved > 1e-3, "nothing was trained"

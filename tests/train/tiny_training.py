@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.diffusion.info import CheckpointInfo
 from svdmv.diffusion.model import SvdMv
-from svdmv.train.finetune import LatentOrbits
+from svdmv.train.finetune import Loop
 from svdmv.train.networks import (
     AutoencoderShape,
     ImageEncoderShape,
@@ -21,6 +22,8 @@ from svdmv.train.networks import (
     new_image_encoder,
     new_unet,
 )
+from svdmv.train.settings import Finetuning
+from svdmv.train.store_batches import LatentOrbits, StoreBatches
 
 SIZE, VIEWS, LATENT = 16, 5, 4
 ENCODER = ImageEncoderShape(width=32, layers=1, heads=2, patch=8, image_size=SIZE)
@@ -78,3 +81,19 @@ def same_weights(one: torch.nn.Module, two: torch.nn.Module) -> bool:
     """Bit for bit."""
     other = two.state_dict()
     return all(torch.equal(tensor, other[name]) for name, tensor in one.state_dict().items())
+
+
+def batches_of(store: OrbitStore, settings: Finetuning, latents: LatentOrbits | None = None) -> StoreBatches:
+    """Batches of all orbits of a store on the training side, unscaled."""
+    used = random_latents(store) if latents is None else latents
+    return StoreBatches(store, used, store.split(0.03)[0], settings.batch, 1.0, settings.seed)
+
+
+def looped(**options: Any) -> Loop:
+    """Ten minutes in single precision, unless told otherwise."""
+    return Loop(**({"minutes": 10, "bf16": False} | options))
+
+
+def state_of(folder: Path) -> Path:
+    """The file of the last state of a run by one process."""
+    return sorted((folder / "states").glob("*"))[-1] / "rank-0000.safetensors"
