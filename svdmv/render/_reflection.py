@@ -73,7 +73,7 @@ def reflection_rays(
     """
     screen, faces, vertices, bare, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
     uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
-    mirrors, normal_at = s.face_mirrors, s.normal_at
+    mirrors, normal_at, emission_at = s.face_mirrors, s.normal_at, s.emission_at
     texel = np.zeros(texels.shape[1], np.float32)
     width = ids.shape[1]
     count = 0
@@ -84,7 +84,7 @@ def reflection_rays(
         if t < 0:
             continue
         i, j, k, _ = weights_of(screen, faces, t, x + 0.5, y + 0.5)
-        material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
+        material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], emission_at, texel)
         rough = texel[ROUGH]
         if rough >= most_rough or (rough > DULL_ROUGHNESS and texel[METAL] < 0.05):
             continue
@@ -159,7 +159,7 @@ def light_of_rays(
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = light_along(levels, sharp, level_roughness, dx, dy, dz, blurs[n])
             continue
         i, j, k = 1.0 - us[n] - vs[n], us[n], vs[n]
-        material_at(faces, uvs, colors, texels, rows, t, i, j, k, ray_rows[t], texel)
+        material_at(faces, uvs, colors, texels, rows, t, i, j, k, ray_rows[t], emission_at, texel)
         p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
         gx, gy, gz = face_normal(faces, vertices, t)
         side = 0 if (gx * dx + gy * dy + gz * dz) * face_sides[t] < 0.0 else 1

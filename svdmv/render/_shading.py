@@ -197,7 +197,7 @@ def shade(mode: int, ss: int, ids: Array, s: Any, lit: Any, eye: Array, incoming
             if t < 0:
                 continue
             i, j, k, total = weights_of(screen, faces, t, x + 0.5, y + 0.5)
-            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
+            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], emission_at, texel)
             alpha = texel[ALPHA] * opacities[t] if opacities[t] >= 0.0 else np.float32(1.0)
             shown = (1.0 - out[y, x, 3]) * alpha
             glow = emission_at >= 0
@@ -252,7 +252,7 @@ def surface_maps(ids: Array, s: Any, eye: Array, turned: Array, positions: Array
     nothing is. Arrays of height 0 are left out."""
     screen, faces, vertices, normals, tangents = s.screen, s.faces, s.vertices, s.normals, s.tangents
     uvs, colors, texels, rows, face_rows = s.uvs, s.colors, s.texels, s.rows, s.face_rows
-    mirrors, normal_at = s.face_mirrors, s.normal_at
+    mirrors, normal_at, emission_at = s.face_mirrors, s.normal_at, s.emission_at
     texel = np.zeros(texels.shape[1], np.float32)
     for y, x in np.ndindex(ids.shape[0], ids.shape[1]):
         t = ids[y, x]
@@ -260,7 +260,7 @@ def surface_maps(ids: Array, s: Any, eye: Array, turned: Array, positions: Array
             continue
         i, j, k, _ = weights_of(screen, faces, t, x + 0.5, y + 0.5)
         if normal_at >= 0 or albedos.shape[0] > 0:
-            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], texel)
+            material_at(faces, uvs, colors, texels, rows, t, i, j, k, face_rows[t], emission_at, texel)
         if turned.shape[0] > 0:
             frame = frame_at(faces, vertices, normals, tangents, mirrors, normal_at, t, i, j, k, texel, eye)
             turned[y, x, 0], turned[y, x, 1], turned[y, x, 2] = frame[3], frame[4], frame[5]

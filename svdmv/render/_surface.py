@@ -12,9 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from svdmv.io.colour import linear_from_srgb
+
 Array = NDArray[Any]
 
 UNIT = np.float32(1 / 65535)  # texels are stored as whole numbers
+LINEAR = linear_from_srgb(np.arange(1026) / 1024).astype(np.float32)  # of encoded n / 1024
 COLOR, ROUGH, METAL, ALPHA = 0, 3, 4, 5  # channels of a texel; then emission (3) and normal (3) where there are any
 
 
@@ -59,11 +62,21 @@ def weights_of(screen: Array, faces: Array, t: int, px: float, py: float) -> Any
 
 
 @njit(cache=True, fastmath=True)
+def decode(texel: Array, first: int) -> None:
+    """Three encoded channels become linear light."""
+    for m in range(first, first + 3):
+        place = texel[m] * np.float32(1024)
+        n = int(place)
+        texel[m] = LINEAR[n] + (place - np.float32(n)) * (LINEAR[n + 1] - LINEAR[n])
+
+
+@njit(cache=True, fastmath=True)
 def material_at(
     faces: Array, uvs: Array, colors: Array, texels: Array, rows: Array, t: int, i: float, j: float, k: float, row: int,
-    texel: Array,
+    emission_at: int, texel: Array,
 ) -> None:  # fmt: skip
-    """Channels of the texel at weights i, j, k of face t, linear between texel centres, repeating; in [0, 1]."""
+    """Channels of the texel at weights i, j, k of face t, mixed between texel centres as stored, repeating; in [0, 1],
+    colours linear."""
     p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
     u = i * uvs[p, 0] + j * uvs[q, 0] + k * uvs[r, 0]
     v = i * uvs[p, 1] + j * uvs[q, 1] + k * uvs[r, 1]
@@ -83,6 +96,9 @@ def material_at(
         upper = w00 * np.float32(texels[a, m]) + w01 * np.float32(texels[b, m])
         lower = w10 * np.float32(texels[c, m]) + w11 * np.float32(texels[d, m])
         texel[m] = UNIT * (upper + lower)
+    decode(texel, COLOR)
+    if emission_at >= 0:
+        decode(texel, emission_at)
     if colors.shape[0] > 0:
         for m in range(3):
             texel[m] *= np.float32(i * colors[p, m] + j * colors[q, m] + k * colors[r, m])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from svdmv.io.colour import linear_from_srgb
 from svdmv.render.light import Light, ggx_lobe
 from svdmv.render.reflection import LIFT, ray_scene
 from svdmv.render.scene import Scene, welded
@@ -49,27 +50,94 @@ class Bake:
 
 def bake(scene: Scene, light: Light, *, with_probes: bool) -> Bake:
     """Trace, gather and bounce. A face lets light through when its mean alpha is below CASTS_SHADOW."""
-    from svdmv.render._bake_kernels import gather, lean_of_light
-    from svdmv.render._shading import PROBE_SIZE
+    return baked_with_tracer(scene, light, with_probes=with_probes)[0]
+
+
+def baked_with_tracer(scene: Scene, light: Light, *, with_probes: bool) -> tuple[Bake, Tracer]:
+    """bake, and what finds the light of more points afterwards."""
+    from svdmv.render._bake_kernels import gather
 
     point_of, positions, normals = _points(scene)
     albedo, emission, alpha = _mean_material(scene)
-    solid = np.nonzero(alpha >= CASTS_SHADOW)[0].astype(np.int32)
-    hit, num_rays = _trace(scene, solid, positions, normals, light.cell_directions)
+    tracer = Tracer(scene, light, np.nonzero(alpha >= CASTS_SHADOW)[0].astype(np.int32), with_probes)
+    tracer.shown = np.sqrt(albedo.max(1))
+    hit = tracer.hits(positions, normals)
     point_light = np.zeros((len(positions), 3), np.float32)
     radiosity = np.repeat(emission, 2, 0)
-    cells = light.cell_directions, light.cell_energies, light.cell_solid_angles
     for bounce in range(NUM_BOUNCES + 1):
-        gather(hit, normals, *cells, radiosity, point_light)
+        gather(hit, normals, *tracer.cells, radiosity, point_light)
         if bounce < NUM_BOUNCES or with_probes:
             for side in range(2):
                 radiosity[side::2] = emission + albedo * point_light[point_of[side][scene.faces]].mean(1)
-    leans = np.zeros((len(positions) if scene.texels.normal_at >= 0 else 0, 3), np.float32)
-    if len(leans):
-        lean_of_light(hit, normals, *cells, radiosity, leans)
-    empty = np.zeros((1, 2, PROBE_SIZE**2, 4), np.float32)
-    probes = _probes(hit, light, radiosity) if with_probes else empty
-    return Bake(point_of, point_light, leans, probes, num_rays)
+    tracer.radiosity = radiosity
+    return Bake(point_of, point_light, tracer.leans(hit, normals), tracer.probes(hit), tracer.num_rays), tracer
+
+
+class Tracer:
+    """Rays of points over their hemispheres, and the light, leans and probes that follow from what they hit.
+
+    Attributes:
+        radiosity: (2F, 3) float32 what each face side of the scene sends out; set once the bounces are done.
+        shown: (F,) float32 how bright light of 1 shows on each face, as encoded.
+        num_rays: how many rays were traced so far.
+    """
+
+    def __init__(self, scene: Scene, light: Light, solid: NDArray[np.int32], with_probes: bool) -> None:
+        """Only the faces `solid` are there to be hit."""
+        corners = scene.vertices[scene.faces]
+        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * scene.face_sides[:, None]
+        self._face_normals = across.astype(np.float32)
+        self._embree: Any = ray_scene(corners[solid]) if len(solid) else None
+        self._solid = solid if len(solid) < len(corners) else None
+        self._light, self._lift, self._with_probes = light, LIFT * scene.radius, with_probes
+        self._with_leans = scene.texels.normal_at >= 0
+        self.cells = light.cell_directions, light.cell_energies, light.cell_solid_angles
+        self.radiosity = np.zeros((2 * len(scene.faces), 3), np.float32)
+        self.shown = np.ones(len(scene.faces), np.float32)
+        self.num_rays = 0
+
+    def hits(self, positions: Floats, normals: Floats) -> NDArray[np.int32]:
+        """hit[p, c]: 2 * face + side hit (0 front, 1 back), -1 escaped, -2 below the horizon."""
+        from svdmv.render._bake_kernels import hemisphere_rays, note_hits
+
+        directions = self._light.cell_directions
+        hit = np.empty((len(positions), len(directions)), np.int32)
+        step = max(1, RAYS_AT_ONCE // len(directions))
+        starts, rays = (np.empty((min(step, len(positions)) * len(directions), 3), np.float32) for _ in range(2))
+        for first in range(0, len(positions), step):
+            last = min(first + step, len(positions))
+            count = hemisphere_rays(positions, normals, directions, self._lift, first, last, starts, rays)
+            met = np.full(count, -1, np.int32)
+            if self._embree is not None:
+                met = self._embree.run(starts[:count], rays[:count])
+                met = met if self._solid is None else np.where(met < 0, np.int32(-1), self._solid[met])
+            note_hits(met, self._face_normals, normals, directions, first, last, hit)
+            self.num_rays += count
+        return hit
+
+    def light(self, hit: NDArray[np.int32], normals: Floats) -> Floats:
+        """(P, 3) light of points, as in Bake."""
+        from svdmv.render._bake_kernels import gather
+
+        out = np.empty((len(hit), 3), np.float32)
+        gather(hit, normals, *self.cells, self.radiosity, out)
+        return out
+
+    def leans(self, hit: NDArray[np.int32], normals: Floats) -> Floats:
+        """(P, 3) as in Bake, (0, 3) without a normal map."""
+        from svdmv.render._bake_kernels import lean_of_light
+
+        out = np.zeros((len(hit) if self._with_leans else 0, 3), np.float32)
+        if len(out):
+            lean_of_light(hit, normals, *self.cells, self.radiosity, out)
+        return out
+
+    def probes(self, hit: NDArray[np.int32]) -> Floats:
+        """(P, 2, texels, 4) as in Bake."""
+        from svdmv.render._shading import PROBE_SIZE
+
+        empty = np.zeros((1, 2, PROBE_SIZE**2, 4), np.float32)
+        return _probes(hit, self._light, self.radiosity) if self._with_probes else empty
 
 
 def _points(scene: Scene) -> tuple[NDArray[np.int32], Floats, Floats]:
@@ -123,32 +191,6 @@ def _inside_visible(scene: Scene) -> NDArray[np.bool_]:
     return answer
 
 
-def _trace(
-    scene: Scene, solid: NDArray[np.int32], positions: Floats, normals: Floats, directions: Floats
-) -> tuple[NDArray[np.int32], int]:
-    """hit[p, c]: 2 * face + side hit (0 front, 1 back), -1 escaped, -2 below the horizon; and how many rays it took.
-    Only the faces `solid` are there to be hit."""
-    from svdmv.render._bake_kernels import hemisphere_rays, note_hits
-
-    hit = np.empty((len(positions), len(directions)), np.int32)
-    corners = scene.vertices[scene.faces]
-    face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * scene.face_sides[:, None]
-    face_normals = face_normals.astype(np.float32)
-    embree: Any = ray_scene(corners[solid]) if len(solid) else None
-    step = max(1, RAYS_AT_ONCE // len(directions))
-    starts, rays = (np.empty((min(step, len(positions)) * len(directions), 3), np.float32) for _ in range(2))
-    total = 0
-    for first in range(0, len(positions), step):
-        last = min(first + step, len(positions))
-        lift = LIFT * scene.radius
-        count = hemisphere_rays(positions, normals, directions, lift, first, last, starts, rays)
-        met = np.full(count, -1, np.int32) if embree is None else embree.run(starts[:count], rays[:count])
-        met = np.where(met < 0, np.int32(-1), solid[met]) if len(solid) < len(corners) and len(solid) else met
-        note_hits(met, face_normals, normals, directions, first, last, hit)
-        total += count
-    return hit, total
-
-
 def _mean_material(scene: Scene) -> tuple[Floats, Floats, Floats]:
     """Linear base colour (F, 3), which stands for all that a face sends on, emission (F, 3) and alpha (F,) of each
     face, from a coarse mip at its middle."""
@@ -159,11 +201,13 @@ def _mean_material(scene: Scene) -> tuple[Floats, Floats, Floats]:
     x = np.floor(centre[:, 0] * rows[:, 2]).astype(np.int64) % rows[:, 2]
     y = np.floor(centre[:, 1] * rows[:, 1]).astype(np.int64) % rows[:, 1]
     values = texels.values[rows[:, 0] + y * rows[:, 2] + x].astype(np.float32) / np.float32(65535)
-    albedo, emission, alpha = values[:, :3], np.zeros((len(values), 3), np.float32), values[:, 5]
+    albedo = linear_from_srgb(values[:, :3]).astype(np.float32)
+    emission, alpha = np.zeros((len(values), 3), np.float32), values[:, 5]
     if len(scene.colors):
         albedo = albedo * scene.colors[scene.faces].mean(1)
     if texels.emission_at >= 0:
-        emission = values[:, texels.emission_at : texels.emission_at + 3] * np.float32(texels.emission_scale)
+        encoded = values[:, texels.emission_at : texels.emission_at + 3]
+        emission = (linear_from_srgb(encoded) * texels.emission_scale).astype(np.float32)
     opacities, cutoffs = scene.face_opacities, scene.face_cutoffs
     alpha = np.where(opacities >= 0, alpha * opacities, np.where(cutoffs > 0, alpha >= cutoffs, True))
     return np.minimum(albedo, np.float32(0.95)), emission, alpha.astype(np.float32)

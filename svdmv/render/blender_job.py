@@ -4,11 +4,11 @@ never imported by the package.
     blender -b --factory-startup -P blender_job.py -- job.json
     PYTHON_WITH_BPY blender_job.py job.json
 
-job.json: model (GLB), light (.hdr), out (folder), samples, denoise, threads, seed, shading (pbr or matte), width,
-height, cameras [{matrix (4 x 4, Blender's world, OpenGL's axes), lens_mm, shift [x, y], aspect [x, y], clip [near,
-far]}]. Writes out/000.png ..., 8-bit RGBA with straight alpha, and out/report.json. Every setting of Blender's that
-changes pixels in silence is pinned: view transform, dither, clamps, glossy filter, pixel filter, adaptive sampling,
-seed.
+job.json: model (GLB), light (.hdr), out (folder), samples, noise_threshold, denoise, threads, seed, shading (pbr or
+matte), width, height, cameras [{matrix (4 x 4, Blender's world, OpenGL's axes), lens_mm, shift [x, y], aspect [x, y],
+clip [near, far], border [left, right, bottom, top] in shares of the picture, or null}]. Writes out/000.png ..., 8-bit
+RGBA with straight alpha, and out/report.json. Every setting of Blender's that changes pixels in silence is pinned: view
+transform, dither, clamps, glossy filter, pixel filter, adaptive sampling, seed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def set_up_render(scene: Any, job: dict[str, Any]) -> None:
     scene.render.engine = "CYCLES"
     cycles, render = scene.cycles, scene.render
     cycles.device, cycles.samples, cycles.seed = "CPU", job["samples"], job["seed"]
-    cycles.use_adaptive_sampling = False
+    cycles.use_adaptive_sampling = job["noise_threshold"] > 0
+    cycles.adaptive_threshold, cycles.adaptive_min_samples = job["noise_threshold"], 0
     cycles.use_denoising = job["denoise"]
     if job["denoise"]:
         cycles.denoiser = "OPENIMAGEDENOISE"
@@ -109,6 +110,11 @@ def main(path: Path) -> None:
         scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = row["aspect"]
         camera.matrix_world = Matrix(row["matrix"])
         data.clip_start, data.clip_end = row["clip"]
+        scene.render.use_border = row["border"] is not None
+        if row["border"] is not None:
+            borders = ("border_min_x", "border_max_x", "border_min_y", "border_max_y")
+            for name, value in zip(borders, row["border"], strict=True):
+                setattr(scene.render, name, value)
         scene.render.filepath = str(out / f"{number:03d}.png")
         bpy.ops.render.render(write_still=True)
         seconds.append(cpu_seconds() - before)

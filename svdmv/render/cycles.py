@@ -30,6 +30,7 @@ from svdmv.render.scene import creased
 PROGRAM_VARIABLE = "SVDMV_BLENDER"
 SAMPLES_PER_SQUARE = 64
 SENSOR_MM = 36.0
+BORDER_PX = 3
 BLENDER_FROM_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
@@ -48,6 +49,7 @@ def render_views(
     denoise: bool = True,
     threads: int = 0,
     seed: int = 0,
+    noise_threshold: float = 0.0,
 ) -> ViewSet:
     """All views of an asset by Cycles; arguments as in svdmv.render.render_views, and
 
@@ -55,6 +57,8 @@ def render_views(
         shading: pbr, final (the same) or matte.
         samples: paths a pixel; None = SAMPLES_PER_SQUARE supersampling^2.
         denoise: Open Image Denoise after each view. threads: 0 = all cores.
+        noise_threshold: Cycles' own measure of what is left of the noise, at which it stops a pixel before `samples`;
+            0 = never.
 
     Raises:
         MissingDependency: no Blender is found. ConfigError: unlit shading. SvdmvError: Blender failed; its last words.
@@ -77,10 +81,13 @@ def render_views(
             "denoise": denoise,
             "threads": threads or os.cpu_count() or 1,
             "seed": seed,
+            "noise_threshold": noise_threshold,
             "shading": "matte" if shading == "matte" else "pbr",
             "width": cameras[0].width,
             "height": cameras[0].height,
-            "cameras": [blender_camera(camera) for camera in cameras],
+            "cameras": [
+                blender_camera(camera) | {"border": border_of(camera, asset.mesh.vertices)} for camera in cameras
+            ],
         }
         (folder / "job.json").write_text(json.dumps(job), "utf-8")
         _run([*command, str(folder / "job.json")], lambda done: say("views", done, len(cameras)))
@@ -97,6 +104,7 @@ def render_views(
             "shading": shading,
             "samples": count,
             "denoise": denoise,
+            "noise_threshold": noise_threshold,
             **told,
         },
     )
@@ -154,6 +162,20 @@ def blender_camera(camera: Camera) -> dict[str, Any]:
         "aspect": [max(1.0, 1 / tall), max(1.0, tall)],
         "clip": [1e-3 * max(distance, 1.0), 1e3 * max(distance, 1.0)],
     }
+
+
+def border_of(camera: Camera, vertices: NDArray[Any]) -> list[float] | None:
+    """Left, right, bottom, top of what vertices (V, 3) can cover, as shares of the picture, filter included: the rest
+    is empty and need not be sampled. None when a vertex is not before the camera."""
+    pose = camera.camera_from_world
+    local = (np.asarray(vertices, np.float64) @ pose[:3, :3].T + pose[:3, 3]) @ camera.K.T
+    if not len(local) or local[:, 2].min() <= 1e-6:
+        return None
+    size = np.array([camera.width, camera.height])
+    places = local[:, :2] / local[:, 2:]
+    low = np.clip(np.floor(places.min(0)) - BORDER_PX, 0, size) / size
+    high = np.clip(np.ceil(places.max(0)) + BORDER_PX, 0, size) / size
+    return [float(low[0]), float(high[0]), float(1 - high[1]), float(1 - low[1])] if (high > low).all() else None
 
 
 def blender_command() -> list[str]:

@@ -26,9 +26,7 @@ def split_long_edges(
     faces = faces.astype(np.int64)
     parents = np.arange(len(faces))
     for _ in range(rounds):
-        pairs = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        keys, edge_of = np.unique(pairs[:, 0] * len(positions) + pairs[:, 1], return_inverse=True)
-        a, b = keys // len(positions), keys % len(positions)
+        a, b, edge_of = edges_of(faces, len(positions))
         length = np.sqrt(((positions[a] - positions[b]) ** 2).sum(1))
         room = max_vertices - len(positions)
         limit = max_edge
@@ -37,16 +35,25 @@ def split_long_edges(
         split = length > limit
         if not split.any():
             break
-        new = np.full(len(keys), -1)
+        new = np.full(len(a), -1)
         new[split] = len(positions) + np.arange(split.sum())
         a, b = a[split], b[split]
         positions = np.concatenate([positions, (positions[a] + positions[b]) / 2])
         attributes = np.concatenate([attributes, (attributes[a] + attributes[b]) / 2])
-        faces, parents = _split_faces(faces, new[edge_of.reshape(-1, 3)], parents)
+        faces, parents = split_faces(faces, new[edge_of], parents)
     return positions, attributes, faces, parents
 
 
-def _split_faces(
+def edges_of(
+    faces: NDArray[np.int64], num_vertices: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Lower and higher vertex (E,) of each edge of faces (F, 3), and (F, 3) the edges 01, 12, 20 of each face."""
+    pairs = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    keys, edge_of = np.unique(pairs[:, 0] * num_vertices + pairs[:, 1], return_inverse=True)
+    return keys // num_vertices, keys % num_vertices, edge_of.reshape(-1, 3)
+
+
+def split_faces(
     faces: NDArray[np.int64], middles: NDArray[np.int64], parents: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Faces cut at the middles (F, 3) of their edges 01, 12, 20 (-1 = whole): into 1, 2, 3 or 4."""

@@ -1,4 +1,9 @@
-"""Materials as the kernels read them: one buffer of linear texels, with halvings of every picture."""
+"""Materials as the kernels read them: one buffer of texels, with halvings of every picture.
+
+Colours are averaged in linear light for the halvings, but stored sRGB-encoded: a look-up mixes neighbouring texels as
+stored and decodes the mixture, which is what Cycles does with 8-bit pictures. (glTF would have them decoded first;
+where a texel is larger than a pixel the two differ along every printed line.)
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ class Texels:
     """All materials in one buffer.
 
     Attributes:
-        values: (T, C) uint16, 65535 = 1: linear RGB, roughness, metallic, alpha; then emission RGB over
+        values: (T, C) uint16, 65535 = 1: sRGB-encoded RGB, roughness, metallic, alpha; then encoded emission RGB over
             `emission_scale` from channel `emission_at` on, and the normal map's RGB from `normal_at` on (-1 = none).
             Factors are included, but for the alpha of blended materials, which holds the picture's alone.
         rows: (R, 3) int64 offset, height, width of each mip level; first_rows (M,), num_levels (M,) by material.
@@ -69,7 +74,11 @@ def texels_of(materials: Sequence[Material], *, with_normals: bool = True) -> Te
         for k in range(len(chain)):
             picture = picture if k == 0 else _halved(picture)
             start, end = offsets[first + k], offsets[first + k + 1]
-            whole = picture.reshape(-1, picture.shape[2]) * np.float32(65535)
+            whole = picture.reshape(-1, picture.shape[2]).copy()
+            whole[:, :3] = _encoded(whole[:, :3])
+            if glowing:
+                whole[:, emission_at : emission_at + 3] = _encoded(whole[:, emission_at : emission_at + 3])
+            whole *= np.float32(65535)
             values[start:end] = np.rint(whole, out=whole)
     return Texels(
         values=values,
@@ -83,6 +92,11 @@ def texels_of(materials: Sequence[Material], *, with_normals: bool = True) -> Te
         normal_at=normal_at,
         emission_scale=scale,
     )
+
+
+def _encoded(linear: Floats) -> Floats:
+    """sRGB-encoded values of linear ones in [0, 1], in single precision."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def _lowest_alpha(material: Material) -> float:
@@ -122,7 +136,7 @@ def _chain(height: int, width: int) -> list[tuple[int, int]]:
 def _texels(
     material: Material, size: tuple[int, int], channels: int, emission_at: int, normal_at: int, scale: float
 ) -> Floats:
-    """(H, W, channels) float32 in [0, 1] as in Texels.values."""
+    """(H, W, channels) float32 in [0, 1] as in Texels.values, but linear."""
     out = np.empty((*size, channels), np.float32)
     factor = material.base_color_factor_linear
     out[..., :3], out[..., 5] = factor[:3], 1.0 if material.alpha_mode == "BLEND" else factor[3]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from svdmv.core import Asset, Camera, Material, Mesh
-from svdmv.io.colour import srgb_from_linear
+from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 from svdmv.render import _bake_kernels, _kernels, _reflection, _shading, _surface
 from svdmv.render.light import light_cells
 from svdmv.render.pixels import srgb_steps
@@ -39,7 +39,8 @@ def test_quick_angles_are_near_the_exact_ones() -> None:
     assert np.abs(np.array([_shading.latitude(v) for v in y]) - np.arcsin(y)).max() < 1e-4
 
 
-def test_texels_are_bilinear_and_repeat_in_every_channel() -> None:
+def test_texels_are_mixed_as_stored_repeat_and_are_decoded_then() -> None:
+    """Colours (channels 0 to 2) and emission (here 6 to 8) are stored encoded; Cycles, too, mixes before it decodes."""
     rng = np.random.default_rng(3)
     texels = rng.integers(0, 65536, (12, 9)).astype(np.uint16)
     grid = texels.reshape(3, 4, 9) / 65535
@@ -50,12 +51,13 @@ def test_texels_are_bilinear_and_repeat_in_every_channel() -> None:
         uvs = rng.uniform(-1, 2, (3, 2)).astype(np.float32)
         weights = rng.dirichlet(np.ones(3))
         u, v = weights @ uvs
-        _surface.material_at(faces, uvs, colors, texels, rows, 0, *weights, 0, out)
+        _surface.material_at(faces, uvs, colors, texels, rows, 0, *weights, 0, 6, out)
         x, y = u * 4 - 0.5, v * 3 - 0.5
         i, j = int(np.floor(x)), int(np.floor(y))
         expected = sum(
             (1 - abs(x - i - a)) * (1 - abs(y - j - b)) * grid[(j + b) % 3, (i + a) % 4] for a in (0, 1) for b in (0, 1)
         )
+        expected[:3], expected[6:] = linear_from_srgb(expected[:3]), linear_from_srgb(expected[6:])
         np.testing.assert_allclose(out, expected, atol=2e-5)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from svdmv.core import Asset, Camera, Material, Mesh
+from svdmv.io.colour import srgb_from_linear
 from svdmv.render import _bake_kernels, _kernels, _shading
 from svdmv.render.environment import map_directions
 from svdmv.render.light import ggx_lobe, light_cells, zonal_blur
@@ -240,10 +241,11 @@ def test_the_finest_mip_is_taken_near_and_a_coarse_one_afar() -> None:
         assert out[0] == 5 + level
 
 
-def test_materials_with_factors_become_linear_texels() -> None:
+def test_materials_with_factors_become_encoded_texels() -> None:
     from svdmv.render.scene import scene_from_asset
 
     material = Material(base_color_factor_linear=(0.1, 0.2, 0.3, 1.0), metallic=0.25, roughness=0.6)
     mesh = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
     values = scene_from_asset(Asset(mesh, (material,))).texels.values
-    np.testing.assert_allclose(values / 65535, [[0.1, 0.2, 0.3, 0.6, 0.25, 1.0]], atol=1e-5)
+    colors = srgb_from_linear(np.array([0.1, 0.2, 0.3]))
+    np.testing.assert_allclose(values / 65535, [[*colors, 0.6, 0.25, 1.0]], atol=1e-5)
