@@ -120,7 +120,7 @@ def build_on_ray(
         numbers = [n for n in range(plan.num_shards) if n not in shards]
         started = not ray.is_initialized()
         if started and numbers:
-            _join_cluster(ray, address)
+            join_cluster(ray, address)
         try:
             done = _rendered_on_ray(ray, folder, numbers, limits, cpus_per_shard, minutes, command, report)
         except ray.exceptions.RayError as error:
@@ -137,7 +137,8 @@ def build_on_ray(
         return finish(plan, folder, done)
 
 
-def _join_cluster(ray: Any, address: str) -> None:
+def join_cluster(ray: Any, address: str) -> None:
+    """Enter a Ray cluster, or start one on this machine. Raises DeviceError: none answers."""
     try:
         ray.init(address=address or None, logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:

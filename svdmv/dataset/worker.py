@@ -52,21 +52,19 @@ class WorkerSettings:
 
 
 def serve(render: Render = rendered_object, prepared: Callable[[OrbitRule], None] | None = warm_up) -> None:
-    """Answer lines of standard input until it ends. Prints of other code go to standard error, out of the way.
+    """Answer lines of standard input until it ends.
 
     render: what is done to an object. prepared: called before the first answer.
     """
-    lines = sys.stdin
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    lines, answers = sys.stdin, answers_stream()
     settings = WorkerSettings.from_line(lines.readline())
-    _bind_to_parent(settings.parent)
+    bind_to_parent(settings.parent)
     _limit_memory(settings.memory_mb)
     if prepared is not None:
         prepared(settings.rule)
-    _say(answers, {"ready": os.getpid()})
+    say(answers, {"ready": os.getpid()})
     for line in lines:
-        _say(answers, _answer(json.loads(line), settings, render))
+        say(answers, _answer(json.loads(line), settings, render))
 
 
 def _answer(request: dict[str, Any], settings: WorkerSettings, render: Render) -> dict[str, Any]:
@@ -106,12 +104,20 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _say(answers: IO[str], message: dict[str, Any]) -> None:
+def answers_stream() -> IO[str]:
+    """Where answers go; from now on prints of other code go to standard error, out of the way."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def say(answers: IO[str], message: dict[str, Any]) -> None:
+    """One answer, a line."""
     answers.write(json.dumps(message) + "\n")
     answers.flush()
 
 
-def _bind_to_parent(parent: int) -> None:
+def bind_to_parent(parent: int) -> None:
     """Be killed when the thread that started this process ends (Linux); leave at once when that has happened."""
     if parent and sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from svdmv.core import ConfigError, DeviceError, InputError, SvdmvError
 from svdmv.dataset.renders import ObjectSource
-from svdmv.dataset.worker import WorkerSettings, resident_mb
+from svdmv.dataset.worker import resident_mb
 
 WORKER_COMMAND = (sys.executable, "-m", "svdmv.dataset.worker")
 LOOK_EVERY_S = 0.2
@@ -51,9 +51,26 @@ class Limits:
                 raise ConfigError("A limit is out of range", where=f"limits.{name}", seen=value, expected="above 0")
 
 
+class Settings(Protocol):
+    """A frozen dataclass that a child is told once, as one JSON line."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def memory_mb(self) -> int:
+        """Bound on private memory; the limits' when it is told."""
+
+    @property
+    def parent(self) -> int:
+        """Process with which the child dies."""
+
+    def line(self) -> str:
+        """As one JSON line."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """An object to render and the file its part goes to."""
+    """An object to work on and the file its part goes to."""
 
     item: ObjectSource
     target: Path
@@ -102,7 +119,7 @@ class WorkClock:
 class Child:
     """One child process and the conversation with it."""
 
-    def __init__(self, settings: WorkerSettings, limits: Limits, command: Sequence[str], stop: threading.Event) -> None:
+    def __init__(self, settings: Settings, limits: Limits, command: Sequence[str], stop: threading.Event) -> None:
         self._limits, self._stop = limits, stop
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
@@ -191,7 +208,7 @@ class Child:
 
 def render_tasks(
     tasks: Iterable[Task],
-    settings: WorkerSettings,
+    settings: Settings,
     limits: Limits,
     *,
     workers: int,
