@@ -135,11 +135,6 @@ def chosen_objects(settings: BuildSettings) -> list[ObjectSource]:
                 expected="sources.KIND.OPTION=VALUE",
                 next_step="svdmv data build sources.procedural.count=100",
             )
-        found += object_sources_from(
-            kind,
-            licences=settings.licences or None,
-            split=settings.split or None,
-            limit=settings.limit or None,
-            **options,
-        )
+        common = {"licences": settings.licences, "split": settings.split, "limit": settings.limit}
+        found += object_sources_from(kind, **{**{name: value or None for name, value in common.items()}, **options})
     return found

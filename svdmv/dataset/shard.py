@@ -97,6 +97,7 @@ def warm_up(rule: OrbitRule) -> None:
     vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     mesh = Mesh(vertices, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32))
     views = _views(Asset(mesh, (Material(),)), Orbit.static(10, 1), replace(rule, size=16, width=0), rule.lights[0])
+    require_good_views(views, RejectRules(0.0, 1.0, 255, 0.0, 0.0, False))
     picture_bytes(exposed(views, 0.5)[0], rule.codec)
 
 

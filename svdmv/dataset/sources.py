@@ -8,6 +8,7 @@ import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from svdmv.core import ConfigError, DataError
@@ -26,6 +27,14 @@ SOURCES: dict[str, str] = {
     "mvimgnet": "svdmv.dataset.recorded:sources_from_mvimgnet",
 }
 SHARES: dict[str, Mapping[str, float]] = {"mvimgnet": MVIMGNET_SHARES}
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "Path": (Path,),
+    "None": (type(None),),
+}
 
 
 def object_sources_from(
@@ -66,6 +75,13 @@ def object_sources_from(
                 seen=name,
                 expected=f"{near[0]}?" if near else "one of " + ", ".join(known),
             )
+        if not _fits(options[name], str(known[name].annotation)):
+            raise ConfigError(
+                "An option of a source has the wrong type",
+                where=f"{kind}.{name}",
+                seen=repr(options[name]),
+                expected=str(known[name].annotation),
+            )
     common = {"licences": licences, "split": split, "shares": shares, "limit": limit}
     options.update({name: value for name, value in common.items() if value is not None and name in known})
     missing = [n for n, p in known.items() if p.default is p.empty and n not in options]
@@ -91,6 +107,12 @@ def object_sources_from(
             next_step="widen the licences, the split or the filters",
         )
     return kept[:limit]
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """False when the annotation, as it is written, names plain types only and the value is of none of them."""
+    names = [part.strip() for part in annotation.split("|")]
+    return any(name not in _PLAIN or isinstance(value, _PLAIN[name]) for name in names)
 
 
 def _resolved(kind: str) -> Any:
