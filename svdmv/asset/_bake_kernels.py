@@ -91,11 +91,12 @@ def vertex_kernel(
 @njit(parallel=True, cache=True)
 def texel_bake_kernel(
     texel_face: Any, texel_weights: Any, faces: Any, points: Any, normals: Any, filling: Any, broad_share: Any,
-    sharp_share: Any, candidates: Any, pictures: Any, depths: Any, projections: Any, eyes: Any, true_views: Any,
-    bias: float, fill_confidence: float, rgb: Any, confidence: Any, truth: Any, total: Any,
+    sharp_share: Any, candidates: Any, pictures: Any, fine: Any, finer: int, depths: Any, projections: Any, eyes: Any,
+    true_views: Any, bias: float, fill_confidence: float, rgb: Any, confidence: Any, truth: Any, total: Any,
 ) -> None:  # fmt: skip
     """Every texel of the charts: broad low band plus sharp high band, and the filling where little is seen.
 
+    fine: a picture of view number `finer` with more pixels, same channels; -1 = none.
     broad_share, sharp_share (V, N): weights of the views around a vertex; candidates (V, N): who may see it at all.
     rgb (S, S, 3), confidence (S, S): best cosine times trust and share; truth (S, S): part of the sharp weight that
     true views have; total (S, S): sum of the broad weights.
@@ -126,7 +127,12 @@ def texel_bake_kernel(
                 )  # fmt: skip
                 if cosine <= 0:
                     continue
-                _sample(pictures[v], x, y, sample)
+                if v == finer:
+                    x = min(max((x + 0.5) * fine.shape[1] / width - 0.5, 0.0), fine.shape[1] - 1.0)
+                    y = min(max((y + 0.5) * fine.shape[0] / height - 0.5, 0.0), fine.shape[0] - 1.0)
+                    _sample(fine, x, y, sample)
+                else:
+                    _sample(pictures[v], x, y, sample)
                 trust *= min(max(sample[6], 0.0), 1.0) + 1e-3
                 share = wa * broad_share[a, v] + wb * broad_share[b, v] + wc * broad_share[c, v]
                 chosen = wa * sharp_share[a, v] + wb * sharp_share[b, v] + wc * sharp_share[c, v]

@@ -55,6 +55,7 @@ def baked_texture(
     view_weights: NDArray[np.floating],
     true_views: NDArray[np.bool_] | None = None,
     anchors: NDArray[np.bool_] | None = None,
+    detail: tuple[int, NDArray[np.uint8]] | None = None,
 ) -> Texture:
     """Blend the views into an atlas: coarse colours from all views that see a texel, detail from the view chosen there.
 
@@ -70,6 +71,7 @@ def baked_texture(
         view_weights: (N,) how much each view counts.
         true_views: (N,) which views are photographs or renders and not a model's; None = all.
         anchors: (N,) views whose exposure the others take over; None = none, all meet in the middle.
+        detail: the number of one view and the same picture with more pixels, (D, E, 4) straight alpha.
     """
     from svdmv.asset._bake_kernels import surroundings_kernel, texel_bake_kernel, vertex_kernel
 
@@ -96,6 +98,11 @@ def baked_texture(
     gains = exposure_gains(quality, colors, weights, firm).astype(np.float32)
     colors *= gains
     pictures[..., :6] *= np.tile(gains, 2)[:, None, None]
+    finer, fine = -1, pictures[0]
+    if detail is not None:
+        finer, rgba = detail[0], detail[1].astype(np.float32) / np.float32(255)
+        fine = sampled_picture(rgba[..., :3], rgba[..., 3], rgba.shape[:2])
+        fine[..., :6] *= np.tile(gains[finer], 2)
     broad = (agreement(quality, colors, weights) * weights).astype(np.float32)
     votes = quality * broad
     mass = votes.sum(1)
@@ -107,7 +114,7 @@ def baked_texture(
     candidates = (quality > 0) | (vertex_links(len(points), triangles) @ (quality > 0).astype(np.float32) > 0)
     texel_bake_kernel(
         texels.face, texels.weights, triangles, points, sides, filling, broad, chosen_shares(votes, triangles),
-        candidates, pictures, *scene, true, bias, FILL_CONFIDENCE, rgb, confidence, truth, total,
+        candidates, pictures, fine, finer, *scene, true, bias, FILL_CONFIDENCE, rgb, confidence, truth, total,
     )  # fmt: skip
     origin = _origin(texels, triangles, confidence, truth, total, guessed)
     areas = _texel_areas(texels, face_areas(points, triangles))
@@ -168,38 +175,47 @@ def _texel_areas(texels: TexelMap, areas: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def sampled_pictures(views: ViewSet) -> NDArray[np.float32]:
-    """(N, H, W, 7) float32: colour, its low band, and trust in [0, 1] that grows from the rim of the mask inward.
-
-    Colours of well covered pixels are spread over the rim and beyond, so that no background enters the texture; views
-    smaller than PICTURE_PX are enlarged by cubic splines.
-    """
-    from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
-
-    count, height, width = views.images.shape[:3]
+    """(N, H, W, 7) float32: what `sampled_picture` makes of each view; views smaller than PICTURE_PX are enlarged."""
+    height, width = views.images.shape[1:3]
     factor = max(1.0, PICTURE_PX / max(width, height))
     target = (max(2, round(height * factor)), max(2, round(width * factor)))
     scale = np.float32(255.0 if views.images.dtype == np.uint8 else 1.0)
-    out = np.empty((count, *target, 7), np.float32)
-    for i in range(count):
-        rgb = np.asarray(views.images[i], np.float32) / scale
-        alpha = np.ones((height, width), np.float32)
-        if views.alphas is not None:
-            alpha = np.asarray(views.alphas[i], np.float32) / scale
-        source = alpha >= 0.9
-        if not source.any():
-            source = alpha >= min(0.5, float(alpha.max()))
-        rows, columns = distance_transform_edt(~source, return_distances=False, return_indices=True)
-        rgb = rgb[rows, columns]
-        if target != (height, width):
-            ratio = (target[0] / height, target[1] / width)
-            rgb = np.stack([zoom(rgb[..., c], ratio, order=3, mode="nearest", grid_mode=True) for c in range(3)], -1)
-            alpha = zoom(alpha, ratio, order=1, mode="nearest", grid_mode=True)
-        rgb = np.clip(rgb, 0, 1)
-        side = max(target)
-        out[i, ..., :3] = rgb
-        for c in range(3):
-            out[i, ..., 3 + c] = gaussian_filter(rgb[..., c], LOW_BAND_SHARE * side, mode="nearest", truncate=2.5)
-        inside = np.pad(alpha >= 0.5, 1)  # the frame cuts the mask: its border is a rim too
-        depth = distance_transform_edt(inside)[1:-1, 1:-1] if views.alphas is not None else np.full(target, side)
-        out[i, ..., 6] = np.clip(depth / max(1.0, RIM_SHARE * side), 0, 1) * np.clip(2 * alpha - 1, 0, 1)
+    out = np.empty((len(views), *target, 7), np.float32)
+    for i in range(len(views)):
+        alpha = None if views.alphas is None else np.asarray(views.alphas[i], np.float32) / scale
+        out[i] = sampled_picture(np.asarray(views.images[i], np.float32) / scale, alpha, target)
+    return out
+
+
+def sampled_picture(
+    rgb: NDArray[np.float32], alpha: NDArray[np.float32] | None, target: tuple[int, int]
+) -> NDArray[np.float32]:
+    """(H, W, 7) float32: colour, its low band, and trust in [0, 1] that grows from the rim of the mask inward.
+
+    Colours of well covered pixels are spread over the rim and beyond, so that no background enters the texture.
+
+    Args:
+        rgb: (h, w, 3) in [0, 1]. alpha: (h, w), or None: all is object.
+        target: H, W to enlarge to by cubic splines.
+    """
+    from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+
+    cover = np.ones(rgb.shape[:2], np.float32) if alpha is None else alpha
+    source = cover >= 0.9
+    if not source.any():
+        source = cover >= min(0.5, float(cover.max()))
+    rows, columns = distance_transform_edt(~source, return_distances=False, return_indices=True)
+    rgb = rgb[rows, columns]
+    if target != rgb.shape[:2]:
+        ratio = (target[0] / rgb.shape[0], target[1] / rgb.shape[1])
+        rgb = np.stack([zoom(rgb[..., c], ratio, order=3, mode="nearest", grid_mode=True) for c in range(3)], -1)
+        cover = zoom(cover, ratio, order=1, mode="nearest", grid_mode=True)
+    rgb, side = np.clip(rgb, 0, 1), max(target)
+    out = np.empty((*target, 7), np.float32)
+    out[..., :3] = rgb
+    for c in range(3):
+        out[..., 3 + c] = gaussian_filter(rgb[..., c], LOW_BAND_SHARE * side, mode="nearest", truncate=2.5)
+    inside = np.pad(cover >= 0.5, 1)  # the frame cuts the mask: its border is a rim too
+    depth = np.full(target, side) if alpha is None else distance_transform_edt(inside)[1:-1, 1:-1]
+    out[..., 6] = np.clip(depth / max(1.0, RIM_SHARE * side), 0, 1) * np.clip(2 * cover - 1, 0, 1)
     return out

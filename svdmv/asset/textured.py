@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdmv.asset.bake import baked_texture
 from svdmv.asset.cleanup import cleaned_mesh
 from svdmv.asset.origin import OriginMap
 from svdmv.core import Asset, ConfigError, Material, Mesh, ViewSet, vertex_normals
-from svdmv.geometry.atlas import unwrapped
+from svdmv.geometry.atlas import atlas_stretch, unwrapped
 
 DEFAULT_FACES = 10_000
 DEFAULT_TEXTURE_SIZE = 1024
@@ -45,8 +46,9 @@ def baked_asset(
     texture_size: int = DEFAULT_TEXTURE_SIZE,
     provenance: Mapping[str, Any] | None = None,
     input_view: int | None = 0,
-    input_weight: float = 4.0,
+    input_weight: float = 10.0,
     generated: bool = False,
+    detail: NDArray[np.uint8] | None = None,
     smoothing: int = 10,
 ) -> BakedAsset:
     """A clean, simplified, unwrapped mesh with a base colour texture baked from the views.
@@ -60,6 +62,7 @@ def baked_asset(
         input_view: the view that is a picture for certain, preferred where it sees the surface; None = all alike.
         input_weight: how many other views it outweighs.
         generated: whether the other views were drawn by a model; decides what the origin map calls seen.
+        detail: the input view with more pixels, (D, D, 4) uint8 straight alpha; None = as it is among the views.
         smoothing: rounds of Taubin smoothing; 0 keeps the mesh as it is.
 
     Raises:
@@ -70,6 +73,7 @@ def baked_asset(
     clean, notes = cleaned_mesh(mesh, faces=faces, smoothing=smoothing)
     normals = vertex_normals(clean.vertices, clean.faces)
     atlas = unwrapped(clean.vertices, clean.faces, texture_size=texture_size)
+    stretch = atlas_stretch(clean.vertices, clean.faces, atlas.uvs[atlas.faces])
     if atlas.note:
         notes = (*notes, f"two triangles a cell instead of charts: {atlas.note}")
     weights, true_views = np.ones(len(views)), np.full(len(views), not generated)
@@ -85,6 +89,7 @@ def baked_asset(
         view_weights=weights,
         true_views=true_views,
         anchors=np.arange(len(views)) == input_view,
+        detail=None if detail is None or input_view is None else (input_view, detail),
     )
     final = Mesh(clean.vertices[atlas.source], atlas.faces, normals[atlas.source], atlas.uvs)
     material = Material(
@@ -95,6 +100,7 @@ def baked_asset(
         "texture_size": texture_size,
         "charts": atlas.charts,
         "unwrap": atlas.method,
+        "stretch": round(stretch.mean, 4),
         "seen_share": texture.seen_share,
         "texture_origin": texture.origin_shares,
         **texture.figures,
