@@ -88,6 +88,14 @@ def render(
         ),
     ] = "studio",
     shading: Annotated[Shading, typer.Option(help="Full materials, matte, colour alone, or traced.")] = Shading.PBR,
+    exposure: Annotated[
+        float,
+        typer.Option(
+            parser=decimal("--exposure", 0.5),
+            metavar="STOPS",
+            help="Times 2^STOPS in linear light, before the cut at white.",
+        ),
+    ] = 0.0,
     supersampling: Annotated[
         int, typer.Option(parser=whole("--supersampling", 2), metavar="N", help="Samples along each side of a pixel.")
     ] = 2,
@@ -122,6 +130,7 @@ def render(
                 supersampling=supersampling,
                 shading=shading.value,
                 renderer=renderer,
+                exposure_stops=exposure,
                 with_surface=maps,
                 report=report,
             )

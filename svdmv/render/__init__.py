@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from svdmv.core import Asset, Camera, ConfigError, Orbit, ViewSet
 
+MOST_STOPS = 16.0
 Report = Callable[[str, int, int], None]
 RENDERERS: dict[str, str] = {
     "raster": "svdmv.render.raster:render_views",
@@ -19,7 +20,7 @@ RENDERERS: dict[str, str] = {
     "mitsuba": "svdmv.render.mitsuba:render_views",
 }
 
-__all__ = ["RENDERERS", "render_views"]
+__all__ = ["MOST_STOPS", "RENDERERS", "render_views"]
 
 
 def render_views(
@@ -31,6 +32,7 @@ def render_views(
     supersampling: int = 2,
     shading: Literal["pbr", "matte", "unlit", "final"] = "pbr",
     renderer: str = "raster",
+    exposure_stops: float = 0.0,
     with_geometry: bool = True,
     with_surface: bool = False,
     report: Report | None = None,
@@ -47,6 +49,8 @@ def render_views(
         shading: pbr (glTF metallic-roughness), final (pbr with a reflection ray for every sample: slower, for shiny
             metal), matte (base colour times light), unlit (base colour alone).
         renderer: a name in RENDERERS or of an entry point in the group svdmv.renderers.
+        exposure_stops: the picture is exposed 2^stops times as long, in linear light, before anything is cut off; at
+            most MOST_STOPS either way.
         with_geometry: also depths and normals, at pixel centres.
         with_surface: also positions, albedos and masks, at pixel centres.
         report: called with (stage, done, total) before the first and after every view.
@@ -55,7 +59,7 @@ def render_views(
         ViewSet of uint8 sRGB images with straight alpha; depths inf and normals 0 where nothing is.
 
     Raises:
-        ConfigError: unknown renderer or shading, no camera, cameras of several sizes.
+        ConfigError: unknown renderer or shading, no camera, cameras of several sizes, an exposure out of range.
         InputError: unknown or unreadable light.
         DataError: the mesh has no face with an area.
     """
@@ -66,6 +70,13 @@ def render_views(
             seen=f"{len(cameras)} cameras of sizes {sorted({(c.width, c.height) for c in cameras})}",
             expected="at least one, all of one size",
         )
+    if not -MOST_STOPS <= exposure_stops <= MOST_STOPS:
+        raise ConfigError(
+            "Exposure is out of range",
+            where="exposure_stops",
+            seen=exposure_stops,
+            expected=f"stops, {-MOST_STOPS:g} to {MOST_STOPS:g}",
+        )
     draw = _resolved(renderer)
     views: ViewSet = draw(
         asset,
@@ -74,6 +85,7 @@ def render_views(
         light=light,
         supersampling=supersampling,
         shading=shading,
+        exposure_stops=exposure_stops,
         with_geometry=with_geometry,
         with_surface=with_surface,
         report=report,

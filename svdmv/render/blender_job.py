@@ -4,11 +4,11 @@ never imported by the package.
     blender -b --factory-startup -P blender_job.py -- job.json
     PYTHON_WITH_BPY blender_job.py job.json
 
-job.json: model (GLB), light (.hdr), out (folder), samples, noise_threshold, denoise, threads, seed, shading (pbr or
-matte), width, height, cameras [{matrix (4 x 4, Blender's world, OpenGL's axes), lens_mm, shift [x, y], aspect [x, y],
-clip [near, far], border [left, right, bottom, top] in shares of the picture, or null}]. Writes out/000.png ..., 8-bit
-RGBA with straight alpha, and out/report.json. Every setting of Blender's that changes pixels in silence is pinned: view
-transform, dither, clamps, glossy filter, pixel filter, adaptive sampling, seed.
+job.json: model (GLB), light (.hdr), out (folder), samples, noise_threshold, denoise, threads, seed, exposure_stops,
+shading (pbr or matte), width, height, cameras [{matrix (4 x 4, Blender's world, OpenGL's axes), lens_mm, shift [x, y],
+aspect [x, y], clip [near, far], border [left, right, bottom, top] in shares of the picture, or null}]. Writes
+out/000.png ..., 8-bit RGBA with straight alpha, and out/report.json. Every setting of Blender's that changes pixels in
+silence is pinned: view transform, dither, clamps, glossy filter, pixel filter, adaptive sampling, seed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def set_up_render(scene: Any, job: dict[str, Any]) -> None:
     settings.file_format, settings.color_mode, settings.color_depth, settings.compression = "PNG", "RGBA", "8", 15
     scene.display_settings.display_device = "sRGB"
     scene.view_settings.view_transform, scene.view_settings.look = "Standard", "None"
-    scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
+    scene.view_settings.exposure, scene.view_settings.gamma = job["exposure_stops"], 1.0
 
 
 def make_matte() -> None:

@@ -40,6 +40,7 @@ def render_views(
     light: str | Path | NDArray[Any] = "studio",
     supersampling: int = 2,
     shading: str = "pbr",
+    exposure_stops: float = 0.0,
     with_geometry: bool = True,
     with_surface: bool = False,
     report: Callable[[str, int, int], None] | None = None,
@@ -72,7 +73,8 @@ def render_views(
     pictures = []
     for number, camera in enumerate(cameras):
         sensor = mi.load_dict(_sensor(mi, camera, count))
-        pictures.append(_straight(np.array(mi.render(scene, sensor=sensor, seed=number))))
+        linear = np.array(mi.render(scene, sensor=sensor, seed=number))
+        pictures.append(_straight(linear * np.array([*[2.0**exposure_stops] * 3, 1.0], np.float32)))
         say("views", number + 1, len(cameras))
     rgba = np.stack(pictures)
     views = ViewSet(
@@ -86,6 +88,7 @@ def render_views(
             "variant": mi.variant(),
             "light": light if isinstance(light, str) else str(light) if isinstance(light, Path) else "array",
             "shading": shading,
+            "exposure_stops": exposure_stops,
             "samples": count,
         },
     )

@@ -90,12 +90,14 @@ def render(
     camera: Camera,
     *,
     supersampling: int = 2,
+    exposure_stops: float = 0.0,
     with_geometry: bool = True,
     with_surface: bool = False,
 ) -> Rendering:
     """One view with supersampling^2 samples a pixel, Blackman-Harris filter 3 px wide.
 
     Args:
+        exposure_stops: linear light is multiplied by 2^stops before it is encoded.
         with_geometry: depth and normal. with_surface: position, albedo and mask. All describe the nearest surface at
             the pixel's centre; blended ones count where their picture's alpha is at least 0.5.
 
@@ -120,7 +122,8 @@ def render(
         samples = np.zeros((*part.sample_shape(ss), 4), np.float32)
         _draw(prepared, camera, part.screen(screen, ss), face_rows, ss, samples)
         kernels.resolve(
-            samples, weights, reach, ss, part.top, part.left, part.first, part.last, *srgb_steps(), rgba
+            samples, weights, reach, ss, part.top, part.left, part.first, part.last, 2.0**exposure_stops, *srgb_steps(),
+            rgba,
         )  # fmt: skip
     if not (with_geometry or with_surface):
         return Rendering(rgba)
@@ -135,6 +138,7 @@ def render_views(
     light: str | Path | NDArray[Any] = "studio",
     supersampling: int = 2,
     shading: Shading = "pbr",
+    exposure_stops: float = 0.0,
     with_geometry: bool = True,
     with_surface: bool = False,
     report: Callable[[str, int, int], None] | None = None,
@@ -150,6 +154,7 @@ def render_views(
                 prepared,
                 camera,
                 supersampling=supersampling,
+                exposure_stops=exposure_stops,
                 with_geometry=with_geometry,
                 with_surface=with_surface,
             )
@@ -176,6 +181,7 @@ def render_views(
             "light": light if isinstance(light, str) else str(light) if isinstance(light, Path) else "array",
             "shading": shading,
             "supersampling": supersampling,
+            "exposure_stops": exposure_stops,
         },
     )
 

@@ -12,7 +12,7 @@ from render_solids import WHITE, box_mesh, quad_asset
 
 from svdmv.core import Asset, Camera, ConfigError, Material, MissingDependency, ViewSet
 from svdmv.render import RENDERERS, render_views
-from svdmv.render.cycles import PROGRAM_VARIABLE, blender_camera, blender_command, with_normals
+from svdmv.render.cycles import PROGRAM_VARIABLE, blender_camera, blender_command, border_of, with_normals
 
 LEAST_PSNR_DB = 30.0  # on the object, at 48 px and few samples; noise of the path tracers included
 
@@ -52,6 +52,20 @@ def test_blenders_camera_projects_to_the_same_pixels() -> None:
     pixels = np.stack([64 * (0.5 + plane[:, 0]), 24 - 64 * plane[:, 1] / tall], 1)
     np.testing.assert_allclose(pixels, camera.project(points)[0], atol=1e-6)
     assert min(row["aspect"]) == 1
+
+
+def test_the_border_around_a_model_holds_all_of_it() -> None:
+    """Shares of the picture from the left and from the bottom; as the whole picture where the model leaves it."""
+    camera = Camera.looking_at((0, 0, 2), (0, 0, 0), 33.8, 100, 80)
+    corners = np.array([[-0.1, -0.2, 0.0], [0.3, 0.1, 0.0]])
+    left, right, bottom, top = border_of(camera, corners) or []
+    places = camera.project(corners)[0]
+    assert 100 * left == np.floor(places[:, 0].min()) - 3
+    assert 100 * right == np.ceil(places[:, 0].max()) + 3
+    assert 80 * (1 - top) == pytest.approx(np.floor(places[:, 1].min()) - 3)
+    assert 80 * (1 - bottom) == pytest.approx(np.ceil(places[:, 1].max()) + 3)
+    assert border_of(camera, corners * 40) == [0, 1, 0, 1]
+    assert border_of(camera, np.array([[0, 0, 3.0]])) is None
 
 
 def test_a_missing_blender_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,8 +120,8 @@ def test_shadings_that_others_do_not_know_are_refused(
 def test_cycles_shows_the_same_picture(shading: str) -> None:
     asset, cameras = scene()
     ours, theirs = (
-        render_views(asset, cameras, light="sky", shading=shading, renderer=r, supersampling=1 if r == "cycles" else 3)  # type: ignore[arg-type]
-        for r in ("raster", "cycles")
+        render_views(asset, cameras, light="sky", shading=shading, renderer=r, exposure_stops=-0.5, supersampling=ss)  # type: ignore[arg-type]
+        for r, ss in (("raster", 3), ("cycles", 1))
     )
     assert psnr(ours, theirs) > LEAST_PSNR_DB
     assert theirs.depths is not None
@@ -117,8 +131,8 @@ def test_cycles_shows_the_same_picture(shading: str) -> None:
 def test_mitsuba_shows_the_same_picture() -> None:
     asset, cameras = scene()
     ours, theirs = (
-        render_views(asset, cameras, light="sky", shading="matte", renderer=r, supersampling=1 if r == "mitsuba" else 3)
-        for r in ("raster", "mitsuba")
+        render_views(asset, cameras, light="sky", shading="matte", renderer=r, exposure_stops=-0.5, supersampling=ss)
+        for r, ss in (("raster", 3), ("mitsuba", 1))
     )
     assert psnr(ours, theirs) > LEAST_PSNR_DB
     assert theirs.depths is not None

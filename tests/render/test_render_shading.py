@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from render_solids import WHITE, box_mesh, front_camera, quad_asset, sphere_mesh
 
-from svdmv.core import Asset, Material, Mesh, Orbit
+from svdmv.core import Asset, ConfigError, Material, Mesh, Orbit
 from svdmv.io.colour import linear_from_srgb
 from svdmv.render import render_views
 from svdmv.render.environment import ENVIRONMENTS, environment_map, irradiance_over_pi, map_directions
@@ -263,3 +263,24 @@ def test_a_real_scan_looks_like_its_texture(shared_data: Path) -> None:
     seen = lit.alphas == 255
     assert seen.mean() > 0.1
     np.testing.assert_allclose(lit.images[seen].mean(0), plain.images[seen].mean(0), atol=40)
+
+
+def test_exposure_multiplies_linear_light_before_it_is_cut_off() -> None:
+    """Light of 1.6 is white as it is; one stop less shows it as 0.8, which bytes that were cut off could not."""
+    asset, cameras = Asset(sphere_mesh(segments=24), (WHITE,)), [front_camera(24)]
+
+    def middle(stops: float, shading: str) -> float:
+        views = render_views(asset, cameras, light=uniform(1.6), shading=shading, exposure_stops=stops)  # type: ignore[arg-type]
+        assert views.provenance["exposure_stops"] == stops
+        return float(linear_from_srgb(views.images[0, 12, 12] / 255).mean())
+
+    assert middle(0.0, "matte") == 1.0
+    assert middle(-1.0, "matte") == pytest.approx(0.8, abs=0.01)
+    assert middle(-3.0, "pbr") == pytest.approx(0.2, abs=0.01)
+    assert middle(-1.0, "unlit") == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("stops", [17.0, -np.inf, np.nan])
+def test_exposure_out_of_range_is_refused(stops: float) -> None:
+    with pytest.raises(ConfigError, match="exposure_stops"):
+        render_views(quad_asset(WHITE), [front_camera(8)], exposure_stops=stops)
