@@ -1,19 +1,10 @@
-"""Compiled passes over the views of an orbit: exposure by a table, and the counts that the reject rules ask for."""
+"""Compiled pass over the views of an orbit: the counts that the reject rules ask for."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from numba import njit
-
-
-@njit(cache=True, nogil=True)
-def expose_kernel(pixels: Any, table: Any) -> None:
-    """Colours of (P, 4) uint8 through table (256,) uint8, in place; 0 where alpha is 0."""
-    for i in range(pixels.shape[0]):
-        seen = pixels[i, 3] > 0
-        for c in range(3):
-            pixels[i, c] = table[pixels[i, c]] if seen else 0
 
 
 @njit(cache=True, nogil=True)

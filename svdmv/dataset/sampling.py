@@ -159,20 +159,5 @@ def turned_about_y(yaw_deg: float) -> NDArray[np.float64]:
     return np.array([[c, 0, s, 0], [0, 1, 0, 0], [-s, 0, c, 0], [0, 0, 0, 1]])
 
 
-def exposed(rgba: NDArray[np.uint8], stops: float) -> NDArray[np.uint8]:
-    """A copy of (..., 4) uint8 sRGB exposed 2^stops times as long in linear light; alpha stays; 0 where it is 0.
-
-    Light above white is cut off before (by the renderer's 8 bits) and after.
-    """
-    from svdmv.dataset._view_kernels import expose_kernel
-    from svdmv.io.colour import linear_from_srgb, srgb_from_linear
-
-    levels = srgb_from_linear(np.minimum(linear_from_srgb(np.arange(256) / 255) * 2.0**stops, 1.0))
-    table = np.round(np.asarray(levels) * 255).astype(np.uint8)
-    out = rgba.copy()
-    expose_kernel(out.reshape(-1, 4), table)
-    return out
-
-
 def _digest(uid: str, orbit: int, seed: int, what: str) -> bytes:
     return hashlib.sha256(f"svdmv-orbit-1\0{seed}\0{orbit}\0{what}\0{uid}".encode()).digest()

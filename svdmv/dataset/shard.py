@@ -27,7 +27,7 @@ from svdmv.dataset.objects import asset_from_location
 from svdmv.dataset.recorded import is_recorded, recorded_orbit, recorded_sha256
 from svdmv.dataset.rejects import REJECTED_STATUSES, RejectedError, RejectRules, require_good_views, require_texture
 from svdmv.dataset.renders import ObjectSource
-from svdmv.dataset.sampling import OrbitRule, drawn_orbit, exposed, fitting_radius, turned_about_y
+from svdmv.dataset.sampling import OrbitRule, drawn_orbit, fitting_radius, turned_about_y
 
 SAMPLE_FORMAT = "svdmv-sample-1"
 TAR_END = bytes(1024)
@@ -98,7 +98,7 @@ def warm_up(rule: OrbitRule) -> None:
     mesh = Mesh(vertices, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32))
     views = _views(Asset(mesh, (Material(),)), Orbit.static(10, 1), replace(rule, size=16, width=0), rule.lights[0])
     require_good_views(views, RejectRules(0.0, 1.0, 255, 0.0, 0.0, False))
-    picture_bytes(exposed(views, 0.5)[0], rule.codec)
+    picture_bytes(views[0], rule.codec)
 
 
 def sample_key(uid: str, orbit: int) -> str:
@@ -209,7 +209,7 @@ def _rendered_orbit(
         orbit = replace(orbit, radius=fitting_radius(used, orbit, fill))
     turned = Orbit(orbit.azimuths_deg + draw.light_yaw_deg, orbit.elevations_deg, orbit.radius, orbit.fov_y_deg)
     mesh = asset.mesh.transformed(turned_about_y(draw.object_yaw_deg + draw.light_yaw_deg))
-    rgba = exposed(_views(replace(asset, mesh=mesh), turned, rule, draw.light), draw.exposure_stops)
+    rgba = _views(replace(asset, mesh=mesh), turned, rule, draw.light, draw.exposure_stops)
     coverage = require_good_views(rgba, rejects)
     return {
         "kind": rule.kind,
@@ -230,7 +230,7 @@ def _rendered_orbit(
     }, rgba
 
 
-def _views(asset: Asset, orbit: Orbit, rule: OrbitRule, light: str) -> NDArray[np.uint8]:
+def _views(asset: Asset, orbit: Orbit, rule: OrbitRule, light: str, exposure_stops: float = 0.0) -> NDArray[np.uint8]:
     """(N, H, W, 4) uint8 straight alpha."""
     from svdmv.render import render_views
 
@@ -241,6 +241,7 @@ def _views(asset: Asset, orbit: Orbit, rule: OrbitRule, light: str) -> NDArray[n
         supersampling=rule.supersampling,
         shading=rule.shading,  # type: ignore[arg-type]
         renderer=rule.renderer,
+        exposure_stops=exposure_stops,
         with_geometry=False,
     )
     return views.rgba_u8()

