@@ -87,6 +87,8 @@ def main() -> None:
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "load": os.getloadavg(),
+        "command": f"python benchmarks/data_build.py ../shared/data/train OUT --objects {given.objects} "
+        f"--size {given.size} --workers {given.workers}",
     }
     write_json(given.result, result)
     for name, value in result.items():

@@ -123,6 +123,10 @@ def material_from_row(document: GltfDocument, index: int | None, pictures: dict[
     if unlit:
         metallic, roughness = 0.0, 1.0
     normal, glow = pictures.get("normal"), pictures.get("emissive")
+    if "occlusionTexture" in row:
+        document.notes.append("an occlusion map is left out: renderers here find occlusion themselves")
+    if normal is not None:
+        normal = _scaled_normals(normal[..., :3], float(row["normalTexture"].get("scale", 1.0)))
     mode = row.get("alphaMode", "OPAQUE")
     return Material(
         name=str(row.get("name", f"material_{index}")),
@@ -131,7 +135,7 @@ def material_from_row(document: GltfDocument, index: int | None, pictures: dict[
         metallic=metallic,
         roughness=roughness,
         metallic_roughness_linear=None if rough is None else rough[..., :3],
-        normal_linear=None if normal is None else normal[..., :3],
+        normal_linear=normal,
         emissive_factor_linear=_floats(document, emissive, 3),
         emissive_srgb=None if glow is None else glow[..., :3],
         alpha_mode=mode if mode in ("MASK", "BLEND") else "OPAQUE",
@@ -139,6 +143,15 @@ def material_from_row(document: GltfDocument, index: int | None, pictures: dict[
         double_sided=bool(row.get("doubleSided", False)),
         unlit=unlit,
     )
+
+
+def _scaled_normals(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: a normal map with x and y times `scale`, of unit length again (glTF 2.0, 3.9.3)."""
+    if scale == 1:
+        return picture
+    vectors = (picture.astype(np.float32) * (2 / 255) - 1) * np.array([scale, scale, 1], np.float32)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    return np.asarray(np.round((vectors + 1) * 127.5), np.uint8)
 
 
 def _floats(document: GltfDocument, values: Any, count: int) -> Any:
