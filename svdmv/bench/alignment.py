@@ -1,4 +1,4 @@
-"""Does a prediction follow another convention? Turn, direction, elevation and size are searched and told, never applied.
+"""Does a prediction follow another convention? Turn, direction, elevation, size: searched and told, never applied.
 
 Every combination is tried on small pictures: a score against all pairs of views is two matrix products.
 """
@@ -26,6 +26,7 @@ SIZE_PX = 64  # the search is done on small pictures
 SUSPICIOUS_DB = 1.0
 TELLING_DB = 20.0  # an orbit that is nearer than this to itself run backwards cannot tell the direction
 MAJORITY = 0.6
+MISPLACED_DB = 3.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Alignment:
         reversed_db: with its orbit run backwards and nothing else changed.
         telling: whether the true orbit differs from itself run backwards, so that its direction can be measured.
         elevations_deg: the other elevations that were searched.
+        misplaced: (predicted view, true view) that belong to each other and to no other by 3 dB, though their numbers
+            differ; only where no turn or direction explains it.
     """
 
     shift: int
@@ -51,6 +54,7 @@ class Alignment:
     reversed_db: float
     telling: bool
     elevations_deg: tuple[float, ...] = field(default=())
+    misplaced: tuple[tuple[int, int], ...] = field(default=())
 
     @property
     def gain_db(self) -> float:
@@ -100,8 +104,10 @@ def searched_alignment(
                         as_is, backwards = (as_is, score) if flipped else (score, backwards)
                     if score > best + 1e-9:
                         best, best_offset = score, (shift, flipped, elevation, scale)
+    swapped = _misplaced(_scores_of_pairs(small, true[0.0]), input_view) if best_offset[:2] == (0, False) else ()
     own = _scores_of_pairs(true[0.0], true[0.0])[_order(count, input_view, True, 0), np.arange(count)][kept].mean()
-    return Alignment(*best_offset, as_is, best, backwards, bool(own < TELLING_DB), tuple(sorted(others or {})))
+    searched = tuple(sorted(others or {}))
+    return Alignment(*best_offset, as_is, best, backwards, bool(own < TELLING_DB), searched, swapped)
 
 
 def elevation_ladder(
@@ -126,7 +132,8 @@ def elevation_ladder(
 
 
 def alignment_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Over the predictions of a method: how many another convention would fit better, and which way it turns.
+    """Over the predictions of a method (`name` and the alignment's fields): how many another convention would fit
+    better, and which way it turns.
 
     `commonest` is the offset most often found better by more than 1 dB, with both mean scores of those predictions;
     `convention` says that more than half of all predictions share it. `direction` is ours, reversed, undecided, or
@@ -155,6 +162,7 @@ def alignment_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "direction_told_by": len(telling),
         "direction_ours": ours,
         "direction_reversed": reverse,
+        "misplaced": {a["name"]: a["misplaced"] for a in found if a.get("misplaced")},
     }
 
 
@@ -178,7 +186,20 @@ def alignment_warnings(method: str, summary: Mapping[str, Any]) -> list[str]:
             f"{method}: turns the other way: {summary['direction_reversed']} of {summary['direction_told_by']} orbits "
             "that tell the direction fit better backwards"
         )
+    for name, pairs in summary["misplaced"].items():
+        listed = ", ".join(f"{made} is the true view {true}" for made, true in pairs[:4])
+        said.append(f"{method}, {name}: wrongly ordered? view {listed}; nothing was changed")
     return said
+
+
+def _misplaced(table: FloatArray, input_view: int) -> tuple[tuple[int, int], ...]:
+    """Pairs that are each other's best match and 3 dB better than the view in its own place."""
+    pairs = []
+    for made, true in enumerate(table.argmax(1)):
+        mutual = made != true and input_view not in (made, true) and table[:, true].argmax() == made
+        if mutual and table[made, true] > table[made, made] + MISPLACED_DB:
+            pairs.append((made, int(true)))
+    return tuple(pairs)
 
 
 def _order(count: int, input_view: int, flipped: bool, shift: int) -> NDArray[np.int64]:

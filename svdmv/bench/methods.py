@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from svdmv.bench.mesh_scores import TrueObject
 from svdmv.bench.suite import Suite, Track
-from svdmv.core import ConfigError, ViewSet
+from svdmv.core import Asset, ConfigError, DataError, ViewSet
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Task:
     """One prediction to make: `input_rgba` (S, S, 4) uint8 straight alpha, rendered at the suite's size, and cameras.
 
     truth: the reference views; only methods that say `knows_truth` may look at it. ladder: the truth from other
-    elevations, small, for the alignment check alone.
+    elevations, small, for the alignment check alone. known: the object itself, for scores of meshes.
     """
 
     suite: Suite
@@ -33,6 +34,14 @@ class Task:
     seed: int
     truth: ViewSet
     ladder: Mapping[float, ViewSet] = field(default_factory=dict)
+    known: TrueObject | None = None
+
+    @property
+    def true_object(self) -> TrueObject:
+        """The object itself. Raises DataError: the task was made without it."""
+        if self.known is None:
+            raise DataError("The task has no object", where=self.object_name, seen="views alone", expected="a mesh")
+        return self.known
 
     def views(self, rgba: NDArray[np.uint8]) -> ViewSet:
         """(N, S, S, 4) uint8 as an answer on this task's cameras."""
@@ -44,7 +53,9 @@ class Method:
     """predict: Task -> ViewSet of the suite's size and the track's cameras, in order.
 
     kind: model, trivial or oracle. knows_truth: it looks at the reference (bounds, controls). stochastic: the seed
-    matters. facts: weights and their hash, settings; kept in the result.
+    matters. facts: weights and their hash, settings; kept in the result. mesh: of methods whose views are rendered from
+    one: the asset and how a rule moved it. identity: what decides its views besides task and seed, as text (hash of
+    weights, settings, device), so that they are made once and found again; empty = unknown.
     """
 
     name: str
@@ -53,6 +64,8 @@ class Method:
     knows_truth: bool = False
     stochastic: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    mesh: Callable[[Task], tuple[Asset, dict[str, float]]] | None = None
+    identity: str = ""
 
 
 METHODS = {

@@ -34,9 +34,12 @@ def scores_of(task: Task, prediction: ViewSet, metrics: Sequence[Metric], backgr
 
 
 def checked_prediction(prediction: ViewSet) -> None:
-    """Raise DataError when a view is black all over, which no renderer makes of an object on a background."""
+    """Raise DataError when a view is black all over, which no renderer makes of an object on a background.
+
+    8-bit pictures of values up to 1 are those of a program that forgot to multiply by 255: black as well.
+    """
     rgba = prediction.rgba_u8()
-    dark = (rgba[..., :3].max((1, 2, 3)) == 0) & (rgba[..., 3].min((1, 2)) == 255)
+    dark = (rgba[..., :3].max((1, 2, 3)) <= 1) & (rgba[..., 3].min((1, 2)) == 255)
     if dark.any():
         raise DataError(
             "A predicted view is black all over",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from svdmv.bench.alignment import alignment_warnings
+from svdmv.bench.whole_scores import whole_cells, whole_names, whole_title
 from svdmv.core import ConfigError, InputError
 
 DECIMALS = {"psnr": 2, "psnr_object": 2, "mse": 4}
@@ -16,7 +17,7 @@ ORDER = ("model", "trivial", "oracle")
 
 def load_result(folder: Path) -> dict[str, Any]:
     """result.json of a run's folder, or the file itself. Raises InputError: none, damaged, or of another format."""
-    from svdmv.bench.runner import FORMAT
+    from svdmv.bench.plan import FORMAT
 
     path = folder if folder.suffix == ".json" else folder / "result.json"
     try:
@@ -46,12 +47,37 @@ def column_title(result: Mapping[str, Any], metric: str) -> str:
     return f"{metric}{unit} {'up' if facts['higher_is_better'] else 'down'}"
 
 
+def column_titles(result: Mapping[str, Any]) -> list[str]:
+    """Of the table's columns: view metrics, then consistency."""
+    return [
+        *(column_title(result, m) for m in result["metrics"]),
+        *(whole_title(name) for name in whole_names(result, "consistency_")),
+    ]
+
+
+def mesh_rows(result: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Titles and rows of the table of meshes; both empty where no mesh was scored."""
+    names = whole_names(result, "mesh_")
+    rows = [(m, whole_cells(result, m, names)) for m in _ordered(result)]
+    return [whole_title(name) for name in names], [(m, cells) for m, cells in rows if any(cells)]
+
+
+def mesh_caption(result: Mapping[str, Any]) -> str:
+    """How meshes were compared."""
+    said = [result["meshes"], *(facts.get("meshes", {}) for facts in result["methods"].values())]
+    return "; ".join(f"{k.replace('_', ' ')}: {v}" for rules in said if rules for k, v in rules.items())
+
+
+def _ordered(result: Mapping[str, Any]) -> list[str]:
+    kinds = result["methods"]
+    return sorted(kinds, key=lambda m: (ORDER.index(kinds[m]["kind"]), list(kinds).index(m)))
+
+
 def rows_of(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Method and its cells, `mean [low, high]`; models first, then trivial rows, then controls."""
-    kinds = result["methods"]
-    names = sorted(kinds, key=lambda m: (ORDER.index(kinds[m]["kind"]), list(kinds).index(m)))
+    wholes = whole_names(result, "consistency_")
     out = []
-    for name in names:
+    for name in _ordered(result):
         cells = []
         for metric, value in result["mean"][name].items():
             digits = DECIMALS.get(metric, 3)
@@ -63,7 +89,7 @@ def rows_of(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
                 )
             else:
                 cells.append(f"{value['mean']:.{digits}f}")
-        out.append((name, cells))
+        out.append((name, [*cells, *whole_cells(result, name, wholes)]))
     return out
 
 
@@ -91,13 +117,20 @@ def styled_table(result: Mapping[str, Any], style: str) -> str:
 
 def text_table(result: Mapping[str, Any]) -> str:
     """Columns in a terminal."""
-    rows = [("", [column_title(result, m) for m in result["metrics"]]), *rows_of(result)]
-    widths = [max(len(name) for name, _ in rows)]
-    widths += [max(len(cells[n]) for _, cells in rows) for n in range(len(result["metrics"]))]
-    lines = [
-        "  ".join(c.ljust(w) for c, w in zip([name, *cells], widths, strict=True)).rstrip() for name, cells in rows
+    lines = [caption(result), *_aligned(column_titles(result), rows_of(result))]
+    titles, rows = mesh_rows(result)
+    if rows:
+        lines += ["", f"meshes ({mesh_caption(result)})", *_aligned(titles, rows)]
+    return "\n".join([*lines, *warnings_of(result)]) + "\n"
+
+
+def _aligned(titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
+    every = [("", titles), *rows]
+    widths = [max(len(name) for name, _ in every)]
+    widths += [max(len(cells[n]) for _, cells in every) for n in range(len(titles))]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip([name, *cells], widths, strict=True)).rstrip() for name, cells in every
     ]
-    return "\n".join([caption(result), *lines, *warnings_of(result)]) + "\n"
 
 
 def warnings_of(result: Mapping[str, Any]) -> list[str]:
@@ -113,10 +146,16 @@ def warnings_of(result: Mapping[str, Any]) -> list[str]:
 
 def markdown_table(result: Mapping[str, Any]) -> str:
     """For README and docs."""
-    titles = [column_title(result, m) for m in result["metrics"]]
+    lines = [*_piped(column_titles(result), rows_of(result)), "", caption(result)]
+    titles, rows = mesh_rows(result)
+    if rows:
+        lines += ["", *_piped(titles, rows), "", f"meshes ({mesh_caption(result)})"]
+    return "\n".join(lines) + "\n"
+
+
+def _piped(titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
     lines = [f"| | {' | '.join(titles)} |", "| --- |" + " --- |" * len(titles)]
-    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows_of(result)]
-    return "\n".join([*lines, "", caption(result)]) + "\n"
+    return [*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows)]
 
 
 def latex_table(result: Mapping[str, Any]) -> str:
@@ -125,10 +164,20 @@ def latex_table(result: Mapping[str, Any]) -> str:
     def safe(text: str) -> str:
         return "".join("\\" + c if c in "_%&#" else c for c in text)
 
-    titles = [safe(column_title(result, m)) for m in result["metrics"]]
-    body = [f"{safe(name)} & {' & '.join(map(safe, cells))} \\\\" for name, cells in rows_of(result)]
-    lines = [
-        f"% {caption(result)}",
+    def tabular(said: str, titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
+        body = [f"{safe(name)} & {' & '.join(map(safe, cells))} \\\\" for name, cells in rows]
+        return _tabular(said, [safe(t) for t in titles], body)
+
+    lines = tabular(caption(result), column_titles(result), rows_of(result))
+    titles, rows = mesh_rows(result)
+    if rows:
+        lines += tabular(f"meshes ({mesh_caption(result)})", titles, rows)
+    return "\n".join(lines) + "\n"
+
+
+def _tabular(said: str, titles: list[str], body: list[str]) -> list[str]:
+    return [
+        f"% {said}",
         "\\begin{tabular}{l" + "r" * len(titles) + "}",
         "\\toprule",
         f" & {' & '.join(titles)} \\\\",
@@ -137,4 +186,3 @@ def latex_table(result: Mapping[str, Any]) -> str:
         "\\bottomrule",
         "\\end{tabular}",
     ]
-    return "\n".join(lines) + "\n"

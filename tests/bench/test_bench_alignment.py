@@ -98,6 +98,16 @@ def test_noise_is_no_convention(truth: ViewSet, ladder: dict[float, ViewSet]) ->
     assert not searched_alignment(like(truth, rgba), truth, 0, ladder).suspicious
 
 
+def test_two_views_in_each_others_place_are_named(truth: ViewSet, ladder: dict[float, ViewSet]) -> None:
+    order = np.arange(COUNT)
+    order[[2, 5]] = order[[5, 2]]
+    made = searched_alignment(like(truth, truth.rgba_u8()[order]), truth, 0, ladder)
+    assert made.misplaced == ((2, 5), (5, 2))
+    told = alignment_warnings("theirs", alignment_summary([made.as_dict() | {"name": "robot, level"}]))
+    assert "robot, level: wrongly ordered? view 2 is the true view 5" in " ".join(told)
+    assert searched_alignment(truth, truth, 0, ladder).misplaced == ()
+
+
 def test_a_ball_tells_no_direction(truth: ViewSet) -> None:
     rows, columns = np.mgrid[:48, :48] - 23.5
     ball = np.zeros((COUNT, 48, 48, 4), np.uint8)
