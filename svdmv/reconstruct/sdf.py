@@ -5,7 +5,7 @@ Starts from the visual hull. Views that disagree are first brought nearer to eac
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +22,9 @@ from svdmv.reconstruct.hull import HullStart, hull_on_lattice, hull_start
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.reconstruct.sdf_alignment import Alignment, aligned_views
 from svdmv.reconstruct.sdf_depth import depth_carved
-from svdmv.reconstruct.sdf_fit import FitSettings, FittedField, Report, fit_field
+from svdmv.reconstruct.sdf_fit import FitSettings, FittedField, Report, Starter, fit_field
 from svdmv.reconstruct.sdf_progress import Progress
-from svdmv.reconstruct.sdf_rays import Rays, rays_from_views
+from svdmv.reconstruct.sdf_rays import rays_from_views
 
 RESOLUTION = 128
 LEAST_RESOLUTION = 32
@@ -45,6 +45,7 @@ def reconstruct_sdf(
     flatten: float = 0.8,
     denoise: float | Literal["auto"] = "auto",
     input_view: int | None = 0,
+    trust: float = 6.0,
     use_normals: bool = True,
     use_depths: bool = True,
     seed: int = 0,
@@ -66,6 +67,7 @@ def reconstruct_sdf(
         drop, flatten: as for the hull, of the start.
         denoise: width of the smoothing of the final field, voxels; 0 = none; "auto" = 0.8, more when views disagree.
         input_view: the view that is a true picture: it stays as it is and counts fully; None = all are alike.
+        trust: how many other views the true picture outweighs where views disagree.
         use_normals, use_depths: False = as if the views had none.
         seed: of the choice of rays.
         state: a file that holds the fit so far; a stopped fit goes on from it to the same end. Removed when done.
@@ -79,7 +81,7 @@ def reconstruct_sdf(
         DeviceError: the device is not there.
         InputError: `state` cannot be read or written, or belongs to other views or settings.
     """
-    settings = _checked(views, resolution, steps, rounds, denoise, drop, flatten, input_view, fit, seed)
+    settings = _checked(views, resolution, steps, rounds, denoise, drop, flatten, trust, input_view, fit, seed)
     device = _device(device)
     if not use_normals:
         views = replace(views, normals=None)
@@ -91,10 +93,12 @@ def reconstruct_sdf(
     levels = tuple((max(LEAST_RESOLUTION, round(points / k)), n) for k, n in zip((8 / 3, 1.6, 1), steps, strict=True))
     settings = replace(settings, levels=levels)
     disagree = align is True or (align == "auto" and begun.vote.strict_iou < AGREE_IOU)
-    progress = Progress(state, views, settings, (disagree, rounds, move_cameras, flatten, drop, input_view), report)
-    field, final, alignments = _fitted(
-        begun, settings, flatten, rounds if disagree else 0, move_cameras, progress, device
+    progress = Progress(
+        state, views, settings, (disagree, rounds, move_cameras, flatten, drop, input_view, trust), report
     )
+    trusts = np.where(begun.silhouettes.trusted, trust if disagree else 1.0, 1.0)
+    plan = _Plan(settings, flatten, rounds if disagree else 0, move_cameras, trusts, device)
+    field, final, alignments = _fitted(begun, plan, progress)
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
         denoise = DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS
@@ -110,42 +114,53 @@ def reconstruct_sdf(
     return Reconstruction(mesh, "sdf", "called directly", final, tuple(notes), figures)
 
 
-def _fitted(
-    begun: HullStart,
-    settings: FitSettings,
-    flatten: float,
-    rounds: int,
-    move_cameras: bool,
-    progress: Progress,
-    device: str,
-) -> tuple[FittedField, ViewSet, list[Alignment]]:
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    settings: FitSettings
+    flatten: float
+    rounds: int
+    move_cameras: bool
+    trusts: NDArray[np.float64]
+    device: str
+
+
+def _fitted(begun: HullStart, plan: _Plan, progress: Progress) -> tuple[FittedField, ViewSet, list[Alignment]]:
     """The fit; with rounds of alignment after the levels before the last."""
     used, trusted, views = begun.silhouettes.used, begun.silhouettes.trusted, begun.views
-    low, high = begun.vote.low, begun.vote.high
+    settings, rounds = plan.settings, plan.rounds
 
     def start(lattice: Lattice) -> NDArray[np.float32]:
-        return depth_carved(hull_on_lattice(begun, lattice, flatten), lattice, views, used)
+        return depth_carved(hull_on_lattice(begun, lattice, plan.flatten), lattice, views, used)
 
-    def fit(stage: int, levels: tuple[tuple[int, int], ...], first: Any, weights: Any) -> FittedField:
-        rays: Rays = rays_from_views(views, used, seed=settings.seed)
+    def fit(stage: int, levels: tuple[tuple[int, int], ...], first: Starter, weights: Any) -> FittedField:
+        rays = rays_from_views(views, used, seed=settings.seed)
         chosen = replace(settings, levels=levels, average=settings.average if stage == rounds else 0.0)
         return progress.run(
-            stage, rounds + 1,
+            stage,
+            rounds + 1,
             lambda state, keep, report: fit_field(
-                rays, low, high, first, chosen, view_weights=weights, state=state, keep=keep, report=report,
-                device=device,
+                rays,
+                begun.vote.low,
+                begun.vote.high,
+                first,
+                chosen,
+                view_weights=weights,
+                state=state,
+                keep=keep,
+                report=report,
+                device=plan.device,
             ),
-        )  # fmt: skip
+        )
 
     if not rounds:
-        return fit(0, settings.levels, start, None), views, []
+        return fit(0, settings.levels, start, plan.trusts), views, []
     alignments: list[Alignment] = []
-    field = fit(0, settings.levels[:-1], start, None)
+    field = fit(0, settings.levels[:-1], start, plan.trusts)
     for k in range(rounds):
-        alignments.append(aligned_views(views, used, trusted, field, move_cameras=move_cameras))
+        alignments.append(aligned_views(views, used, trusted, field, move_cameras=plan.move_cameras))
         views = alignments[-1].views
         levels = settings.levels[1:] if k == rounds - 1 else settings.levels[1:-1]
-        field = fit(k + 1, levels, partial(_on_other, field), alignments[-1].weights)
+        field = fit(k + 1, levels, partial(_on_other, field), alignments[-1].weights * plan.trusts)
     return field, views, alignments
 
 
@@ -265,6 +280,7 @@ def _checked(
     denoise: float | str,
     drop: int | str,
     flatten: float,
+    trust: float,
     input_view: int | None,
     fit: dict[str, Any],
     seed: int,
@@ -283,6 +299,7 @@ def _checked(
         ("input_view", input_view, input_view is None or 0 <= input_view <= last, f"0 .. {last}, or None"),
         ("drop", drop, drop == "auto" or (isinstance(drop, int) and 0 <= drop <= last), f'"auto", or 0 .. {last}'),
         ("flatten", flatten, isinstance(flatten, int | float) and 0 <= flatten <= 1, "0 .. 1"),
+        ("trust", trust, isinstance(trust, int | float) and 0 < trust <= 100, "above 0, at most 100"),
         ("seed", seed, isinstance(seed, int) and seed >= 0, "0 or more"),
         ("setting", ", ".join(strange), not strange, f"one of {', '.join(known)}"),
     ]

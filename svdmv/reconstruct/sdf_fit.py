@@ -44,7 +44,7 @@ class FitSettings:
     """
 
     levels: tuple[tuple[int, int], ...] = ((48, 120), (80, 120), (128, 100))
-    batch: int = 4096
+    batch: int = 8192
     mask: float = 4.0
     normals: float = 0.3
     depths: float = 0.3
@@ -53,7 +53,7 @@ class FitSettings:
     plate: float = 5.0
     rate: float = 0.15
     color_rate: float = 0.05
-    sharpness: tuple[float, float] = (0.25, 0.2)
+    sharpness: tuple[float, float] = (0.25, 0.12)
     average: float = 0.3
     seed: int = 0
 
