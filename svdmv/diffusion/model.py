@@ -20,13 +20,15 @@ class SvdMv:
     """A loaded checkpoint.
 
     unet: UNetSpatioTemporalConditionModel. vae: AutoencoderKLTemporalDecoder, or AutoencoderKL (SV3D).
-    image_encoder: CLIPVisionModelWithProjection.
+    image_encoder: CLIPVisionModelWithProjection. call: a module around `unet` that is called in its place, with the
+    arguments of `run_unet` after the first (parameters dealt out over processes); None: `run_unet` itself.
     """
 
     unet: Any
     vae: Any
     image_encoder: Any
     info: CheckpointInfo
+    call: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -54,7 +56,9 @@ class SvdMv:
         def network(sample: Tensor, c_noise: Tensor) -> Tensor:
             copied = condition.latents[:, None].expand(-1, sample.shape[1], -1, -1, -1)
             joined = torch.cat([sample, copied.to(sample)], 2)
-            return run_unet(self.unet, joined, c_noise, condition.tokens, condition.ids, self.info.id_widths).float()
+            told = (joined, c_noise, condition.tokens, condition.ids, self.info.id_widths)
+            raw: Tensor = self.call(*told) if self.call is not None else run_unet(self.unet, *told)
+            return raw.float()
 
         return lambda noisy, sigma: denoised_from_network(network, noisy, sigma)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from svdmv.core import ConfigError
 from svdmv.dataset.renders import OrbitRendering
-from svdmv.io.settings import composed_settings
+from svdmv.io.settings import composed_settings, configs_folder
 from svdmv.train.autoencoder import AutoencoderTraining
+from svdmv.train.full import FullTraining
 from svdmv.train.networks import AutoencoderShape, ImageEncoderShape, UNetShape
 from svdmv.train.settings import Finetuning
 
@@ -63,3 +66,29 @@ class TrainConfig:
 def train_config(overrides: Sequence[str]) -> TrainConfig:
     """Compose and check. Raises ConfigError: unknown key (with the nearest name), wrong type, bad syntax."""
     return composed_settings(TrainConfig, "", "train", overrides, command="svdmv train")
+
+
+def full_config(overrides: Sequence[str]) -> FullTraining:
+    """The same for the full model."""
+    return composed_settings(FullTraining, "", "train_full", overrides, command="svdmv train")
+
+
+def settings_of(overrides: Sequence[str]) -> TrainConfig | FullTraining:
+    """Settings of the experiment that `overrides` name: of svdmv-mini from nothing, or of the full model, whose file
+    has a section `model`.
+
+    Raises ConfigError: no such experiment (with the nearest name), or as the others.
+    """
+    name = next((o.partition("=")[2] for o in reversed(overrides) if o.startswith("experiment=")), "mini")
+    files = {path.stem: path for path in (configs_folder() / "experiment").glob("*.yaml")}
+    if name not in files:
+        near = difflib.get_close_matches(name, files, 1, 0.4)
+        raise ConfigError(
+            "The experiment is unknown",
+            where=f"experiment={name}",
+            seen=name,
+            expected=", ".join(sorted(files)),
+            next_step=f"svdmv train experiment={near[0] if near else 'mini'}",
+        )
+    full = any(line.startswith("model:") for line in files[name].read_text("utf-8").splitlines())
+    return full_config(overrides) if full else train_config(overrides)

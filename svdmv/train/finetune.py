@@ -20,6 +20,7 @@ from svdmv.core import CheckpointError
 from svdmv.diffusion.model import SvdMv
 from svdmv.io.atomic import write_json
 from svdmv.train.autoencoder import learning_rate_at
+from svdmv.train.layer_checkpoints import checkpoint_layers
 from svdmv.train.loss import Batch, Draws, edm_loss
 from svdmv.train.optimizers import new_optimizer
 from svdmv.train.parallel import ALONE, Team
@@ -91,7 +92,7 @@ def finetune(model: SvdMv, source: BatchSource, settings: Finetuning, folder: Pa
     model.image_encoder.to(device)
     model.vae.to(device).eval().requires_grad_(False)
     if settings.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()
+        checkpoint_layers(model.unet)
     average = Average(trained, settings.average_decay)
     parameters = list(trained_parameters(trained).values())
     optimizer = new_optimizer(settings.optimizer, parameters, settings.learning_rate, settings.weight_decay)
@@ -145,7 +146,7 @@ def finetune(model: SvdMv, source: BatchSource, settings: Finetuning, folder: Pa
         if step % settings.save_every == 0 or step == settings.num_steps or stop:
             save(step)
             if team.writes:
-                curve.flush()
+                curve.flush(step if step == settings.num_steps else None)
         if loop.watch is not None and (step % loop.watch.every == 0 or step == settings.num_steps):
             _look(loop.watch, step, model, trained, average, curve, loop)
     average.copy_to(trained)

@@ -28,11 +28,14 @@ class Curve:
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
         if self.count == self.every:
-            means = {name: round(value / self.count, 6) for name, value in self.sums.items()}
-            self.rows.append({"step": step, **means})
-            self.sums, self.count = {}, 0
-            if self.log is not None:
-                self.log(self.rows[-1])
+            self._row(step)
+
+    def _row(self, step: int) -> None:
+        means = {name: round(value / self.count, 6) for name, value in self.sums.items()}
+        self.rows.append({"step": step, **means})
+        self.sums, self.count = {}, 0
+        if self.log is not None:
+            self.log(self.rows[-1])
 
     def drop_from(self, step: int) -> None:
         """Forget what came after `step` and was not yet appended."""
@@ -45,8 +48,10 @@ class Curve:
         if self.log is not None:
             self.log(dict(row))
 
-    def flush(self) -> None:
-        """Append what has gathered."""
+    def flush(self, step: int | None = None) -> None:
+        """Append what has gathered; at the run's last step the rest, too."""
+        if step is not None and self.count:
+            self._row(step)
         if self.rows:
             self._append(self.path, self.rows)
             self.rows = []
