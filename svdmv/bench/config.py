@@ -9,15 +9,15 @@ from typing import Any
 
 from svdmv.bench.methods import ALWAYS, Method, method_from_name
 from svdmv.bench.metrics import Metric, metric_from_name
+from svdmv.bench.plan import RunPlan
 from svdmv.bench.references import cache_folder
-from svdmv.bench.runner import RunPlan
 from svdmv.bench.suite import BACKGROUNDS, load_suite
 from svdmv.core import ConfigError, SvdmvError
 from svdmv.io.settings import composed_settings
 
 OPTION_OF = {  # which option goes to which method
-    "svdmv": ("model", "steps", "guidance", "device"),
-    "folder": ("views", "layout", "name"),
+    "svdmv": ("model", "steps", "guidance", "device", "through"),
+    "folder": ("views", "layout", "name", "align", "mesh_light"),
     "mean_orbit": ("store",),
     "nearest_orbit": ("store",),
     "reference_vae": ("model",),
@@ -29,9 +29,11 @@ class BenchConfig:
     """suite: name or file. method: one or several names, comma between. output: folder of the run.
 
     data: folder of the suite's objects. store: training orbits; adds mean_orbit and nearest_orbit. model, steps,
-    guidance, device: of svdmv. views, layout, name: of folder. metrics: instead of the suite's, comma between.
-    backgrounds: comma between, the first is tabled. limit: first so many objects. cache: folder of reference views,
-    none = no cache. trivial: whether the rows that are always there are run.
+    guidance, device, through: of svdmv. views, layout, name, align, mesh_light: of folder. meshes: whether views are
+    made into meshes and these scored. metrics: instead of the suite's, comma between. backgrounds: comma between, the
+    first is tabled. limit: first so many objects. cache: folder of what can be taken again, none = no cache. trivial:
+    whether the rows that are always there are run. device: one, or several with a comma between. workers: processes,
+    0 = one a device. engine: local, or ray with the address of its cluster.
     """
 
     suite: str = "mini"
@@ -43,8 +45,11 @@ class BenchConfig:
     steps: str = ""
     guidance: str = ""
     device: str = "cpu"
+    through: str = ""
     views: str = ""
-    layout: str = "svdmv"
+    layout: str = "auto"
+    align: str = "none"
+    mesh_light: str = "unlit"
     name: str = ""
     metrics: str = ""
     backgrounds: str = "white"
@@ -52,6 +57,10 @@ class BenchConfig:
     limit: int = 0
     cache: str = ""
     trivial: bool = True
+    meshes: bool = False
+    workers: int = 0
+    engine: str = "local"
+    address: str = ""
 
 
 def bench_config(overrides: Sequence[str]) -> BenchConfig:
@@ -60,8 +69,8 @@ def bench_config(overrides: Sequence[str]) -> BenchConfig:
     return composed_settings(BenchConfig, "bench", "bench", quoted, command="svdmv bench run")
 
 
-def plan_from_config(config: BenchConfig) -> tuple[RunPlan, dict[str, str]]:
-    """The plan, and why metrics that were asked for are left out (their weights are not at hand).
+def plan_from_config(config: BenchConfig) -> RunPlan:
+    """The plan; its `absent` tells why metrics of the suite are left out (their weights are not at hand).
 
     Raises ConfigError: an unknown name, or a suite without objects; whatever methods raise while they load.
     """
@@ -99,7 +108,7 @@ def plan_from_config(config: BenchConfig) -> tuple[RunPlan, dict[str, str]]:
     cache = None if config.cache == "none" else Path(config.cache) if config.cache else cache_folder()
     if config.seeds < 1:
         raise ConfigError("The number of seeds is out of range", where="seeds", seen=config.seeds, expected="1 or more")
-    plan = RunPlan(
+    return RunPlan(
         suite,
         methods,
         tuple(metrics),
@@ -108,8 +117,10 @@ def plan_from_config(config: BenchConfig) -> tuple[RunPlan, dict[str, str]]:
         Path(config.data) if config.data else None,
         cache,
         config.limit or None,
+        config.meshes,
+        absent,
+        config.device,
     )
-    return plan, absent
 
 
 def _methods(config: BenchConfig, names: Sequence[str]) -> tuple[Method, ...]:

@@ -11,7 +11,7 @@ from svdmv.core import ViewSet
 
 def reference() -> Method:
     """The truth itself: infinite PSNR, SSIM 1, LPIPS 0."""
-    return Method("reference", lambda task: task.truth, "oracle", knows_truth=True)
+    return Method("reference", lambda task: task.truth, "oracle", knows_truth=True, identity="1")
 
 
 def reference_flipped() -> Method:
@@ -22,13 +22,17 @@ def reference_flipped() -> Method:
         order = (2 * start - np.arange(len(rgba))) % len(rgba)
         return task.views(rgba[order])
 
-    return Method("reference_flipped", predict, "oracle", knows_truth=True)
+    return Method("reference_flipped", predict, "oracle", knows_truth=True, identity="1")
 
 
 def reference_shifted() -> Method:
     """The true orbit late by one view: what an off-by-one costs."""
     return Method(
-        "reference_shifted", lambda task: task.views(np.roll(task.truth.rgba_u8(), 1, 0)), "oracle", knows_truth=True
+        "reference_shifted",
+        lambda task: task.views(np.roll(task.truth.rgba_u8(), 1, 0)),
+        "oracle",
+        knows_truth=True,
+        identity="1",
     )
 
 
@@ -54,4 +58,4 @@ def reference_vae(model: str = "svdmv-mini") -> Method:
         rgba = np.concatenate([rgb, alpha[..., None]], -1).clip(0, 1)
         return task.views(resized_rgba(np.round(rgba * 255).astype(np.uint8), task.suite.size_px))
 
-    return Method("reference_vae", predict, "oracle", knows_truth=True, facts=facts)
+    return Method("reference_vae", predict, "oracle", knows_truth=True, facts=facts, identity=checkpoint.info.sha256)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from svdmv.bench.machine import code_sha256, key_of
 from svdmv.bench.suite import Suite, SuiteObject, Track
 from svdmv.core import Asset, DataError, InputError, ViewSet
 from svdmv.dataset.objects import SHAPE_SCHEMES, asset_from_location
+from svdmv.io.atomic import translated_os_errors, whole_folder
 from svdmv.io.meshes import normalised, read_asset
 from svdmv.io.views import load_views, save_views
 from svdmv.render import render_views
 
-RENDERER_VERSION = 1  # raised by hand when the renderer's pictures change
+RENDERING = ("core", "geometry", "io", "render")  # rooms whose code decides the pictures
 
 
 def cache_folder() -> Path:
@@ -33,28 +34,52 @@ def object_asset(suite: Suite, item: SuiteObject, data: Path | None) -> Asset:
         InputError: no data root is given, or the file is not there (with where to get it).
         DataError: the file differs from the one that the suite names.
     """
-    if item.source.partition(":")[0] in SHAPE_SCHEMES:
+    if _is_shape(item):
         asset = asset_from_location(item.source)
     else:
-        if data is None or not (data / item.source).is_file():
-            raise InputError(
-                "An object of the suite is not at hand",
-                where=item.source if data is None else data / item.source,
-                seen="no data folder was named" if data is None else "no such file",
-                expected=suite.data or "the suite's objects in one folder",
-                next_step=f"svdmv bench run suite={suite.name} ... data=FOLDER",
-            )
-        found = hashlib.sha256((data / item.source).read_bytes()).hexdigest()
-        if item.sha256 and found != item.sha256:
-            raise DataError(
-                "An object of the suite differs from the one it names",
-                where=data / item.source,
-                seen=f"sha256 {found[:16]}...",
-                expected=f"sha256 {item.sha256[:16]}...",
-                next_step="fetch the suite's objects again",
-            )
+        check_object(suite, item, data)
+        assert data is not None
         asset = read_asset(data / item.source)
     return normalised(_turned(asset, item.turn_deg), rule=suite.framing)[0]
+
+
+def check_object(suite: Suite, item: SuiteObject, data: Path | None, cache: Path | None = None) -> None:
+    """Raise InputError when the object's file is not there, DataError when it is another one than the suite names.
+
+    cache: with all of the object's reference views in it, the file may be absent.
+    """
+    if _is_shape(item):
+        return
+    if data is None or not (data / item.source).is_file():
+        if cache is not None and item.sha256:
+            keys = [reference_key(suite, item, track, data) for track in suite.tracks]
+            if all((cache / key / "transforms.json").is_file() for key in keys):
+                return
+        raise InputError(
+            "An object of the suite is not at hand",
+            where=item.source if data is None else data / item.source,
+            seen="no data folder was named" if data is None else "no such file",
+            expected=suite.data or "the suite's objects in one folder",
+            next_step=f"svdmv bench run suite={suite.name} ... data=FOLDER",
+        )
+    found = _sha256_of(data / item.source)
+    if item.sha256 and found != item.sha256:
+        raise DataError(
+            "An object of the suite differs from the one it names",
+            where=data / item.source,
+            seen=f"sha256 {found[:16]}...",
+            expected=f"sha256 {item.sha256[:16]}...",
+            next_step="fetch the suite's objects again",
+        )
+
+
+def _is_shape(item: SuiteObject) -> bool:
+    return item.source.partition(":")[0] in SHAPE_SCHEMES
+
+
+def _sha256_of(path: Path) -> str:
+    with translated_os_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _turned(asset: Asset, degrees: float) -> Asset:
@@ -69,16 +94,19 @@ def _turned(asset: Asset, degrees: float) -> Asset:
     return replace(asset, mesh=turned)
 
 
-def reference_key(suite: Suite, item: SuiteObject, track: Track) -> str:
-    """Name of the cache entry: a hash of everything that changes the pictures."""
+def reference_key(suite: Suite, item: SuiteObject, track: Track, data: Path | None) -> str:
+    """Name of the cache entry: a hash of everything that changes the pictures, the renderer's code among it."""
+    content = item.sha256
+    if not content and not _is_shape(item) and data is not None and (data / item.source).is_file():
+        content = _sha256_of(data / item.source)
     said = {
-        "object": [item.source, item.sha256, item.turn_deg],
+        "object": [item.source, content, item.turn_deg],
         "track": [track.azimuths_deg, track.elevations_deg],
         "suite": [suite.size_px, suite.radius, suite.fov_y_deg, suite.framing, suite.light, suite.renderer],
         "supersampling": suite.supersampling,
-        "renderer": RENDERER_VERSION,
+        "renderer": code_sha256(RENDERING),
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    return key_of(said)
 
 
 def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: Path | None) -> dict[str, ViewSet]:
@@ -86,7 +114,7 @@ def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: P
     out: dict[str, ViewSet] = {}
     missing: list[Track] = []
     for track in suite.tracks:
-        folder = None if cache is None else cache / reference_key(suite, item, track)
+        folder = None if cache is None else cache / reference_key(suite, item, track, data)
         if folder is not None and (folder / "transforms.json").is_file():
             out[track.name] = load_views(folder)
         else:
@@ -109,6 +137,16 @@ def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: P
             assert views.alphas is not None
             made = ViewSet(views.images[part], views.cameras[part], views.alphas[part], orbit=suite.orbit(track))
             if cache is not None:
-                save_views(made, cache / reference_key(suite, item, track))
+                keep_views(made, cache / reference_key(suite, item, track, data))
             out[track.name] = made
     return {track.name: out[track.name] for track in suite.tracks}
+
+
+def keep_views(views: ViewSet, folder: Path) -> None:
+    """Put views into a cache whole. Another run may put the same there at the same time."""
+    try:
+        with whole_folder(folder, overwrite=True) as temporary:
+            save_views(views, temporary)
+    except InputError:
+        if not (folder / "transforms.json").is_file():
+            raise

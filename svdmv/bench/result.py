@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,29 @@ from typing import Any
 import numpy as np
 
 from svdmv.bench.alignment import alignment_summary
-from svdmv.bench.scoring import mean_of_views, pooled_psnr
+from svdmv.bench.row_statistics import (
+    INFINITE_PSNR,
+    best_of_seeds,
+    counted_of,
+    curve,
+    curve_azimuths,
+    mean_of,
+    object_means,
+    predictions_of,
+    rounded,
+    values_of,
+)
+from svdmv.bench.scoring import pooled_psnr
 from svdmv.bench.statistics import bootstrap_mean, paired_test
+from svdmv.bench.whole_scores import whole_summary
 from svdmv.io.atomic import write_json, write_text
-
-INFINITE_PSNR = 1e9  # how infinity stands in JSON
 
 
 def write_result(
-    out: Path, protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], software: Mapping[str, str]
+    out: Path, protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Gather objects' rows into the three files; returns what result.json holds."""
-    result = result_from_rows(protocol, rows, software)
+    result = result_from_rows(protocol, rows, machine)
     write_text(out / "views.csv", _views_csv(protocol, rows))
     write_text(out / "objects.csv", _objects_csv(protocol, result))
     write_json(out / "result.json", result)
@@ -36,7 +46,7 @@ def write_result(
 
 
 def result_from_rows(
-    protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], software: Mapping[str, str]
+    protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Means, intervals, pooled values, curves and paired tests; failures by name."""
     background = protocol["backgrounds"][0]
@@ -47,8 +57,13 @@ def result_from_rows(
         for row in rows
         for p in row["predictions"]
         if "failed" in p
+    ] + [
+        {**{k: p[k] for k in ("method", "track", "seed")}, "object": row["object"], "failed": p["mesh_failed"]}
+        for row in rows
+        for p in row["predictions"]
+        if "mesh_failed" in p
     ]
-    table = {m: {k: _object_means(rows, m, k, background) for k in metrics} for m in names}
+    table = {m: {k: object_means(rows, m, k, background) for k in metrics} for m in names}
     means = {m: {k: _summary(rows, m, k, background, table[m][k]) for k in metrics} for m in names}
     return {
         **protocol,
@@ -57,48 +72,40 @@ def result_from_rows(
         "failed_predictions": failed_predictions,
         "mean": means,
         "per_object": {
-            row["object"]: {m: {k: _rounded(table[m][k][n]) for k in metrics} for m in names}
+            row["object"]: {m: {k: rounded(table[m][k][n]) for k in metrics} for m in names}
             for n, row in enumerate(rows)
         },
         "paired": _paired(protocol, table),
-        "curves": {m: {k: _curve(rows, m, k, background) for k in metrics} for m in names},
+        "curve_azimuths_deg": curve_azimuths(protocol),
+        "curves": {m: {k: curve(rows, m, k, background, protocol) for k in metrics} for m in names},
+        "best_of_seeds": _best(protocol, rows, background),
+        "whole": whole_summary(rows, names),
         "turning": {m: _turning(rows, m) for m in names},
         "alignment": {m: _alignment(rows, m) for m, facts in protocol["methods"].items() if facts["kind"] == "model"},
-        "swing": {b: {m: {k: _rounded(_mean(_object_means(rows, m, k, b))) for k in metrics} for m in names}
+        "swing": {b: {m: {k: rounded(mean_of(object_means(rows, m, k, b))) for k in metrics} for m in names}
                   for b in protocol["backgrounds"]},
-        "seconds": {m: _rounded(_cost(rows, m, "seconds", np.mean)) for m in names},
-        "peak_memory_mb": {m: _rounded(_cost(rows, m, "peak_memory_mb", np.max)) for m in names},
-        "versions": dict(software),
-        "hardware": f"{platform.machine()}, {platform.processor() or 'CPU'}",
+        "seconds": {m: rounded(_cost(rows, m, "seconds", np.mean)) for m in names},
+        "peak_memory_mb": {m: rounded(_cost(rows, m, "peak_memory_mb", np.max)) for m in names},
+        "devices": {m: sorted({p["device"] for ps in predictions_of(rows, m) for p in ps}) for m in names},
+        **machine,
     }  # fmt: skip
 
 
-def _predictions(rows: Sequence[Mapping[str, Any]], method: str) -> list[list[Mapping[str, Any]]]:
-    """By object, those that were made."""
-    return [[p for p in row["predictions"] if p["method"] == method and "scores" in p] for row in rows]
-
-
-def _values(prediction: Mapping[str, Any], metric: str, background: str) -> np.ndarray:
-    column = prediction["scores"][background][metric]
-    values = np.array([math.nan if v is None else v for v in column], np.float64)
-    return np.where(values >= INFINITE_PSNR, np.inf, values)
-
-
-def _counted(prediction: Mapping[str, Any], background: str) -> np.ndarray:
-    return np.array(prediction["scores"][background]["counted"]) > 0
-
-
-def _object_means(rows: Sequence[Mapping[str, Any]], method: str, metric: str, background: str) -> np.ndarray:
-    """(objects,): mean over views, then seeds, then tracks; NaN where an object has no prediction."""
-    out = np.full(len(rows), np.nan)
-    for n, predictions in enumerate(_predictions(rows, method)):
-        tracks: dict[str, list[float]] = {}
-        for p in predictions:
-            value = mean_of_views(_values(p, metric, background), _counted(p, background), metric)
-            tracks.setdefault(p["track"], []).append(value)
-        per_track = [_mean(np.array(v)) for v in tracks.values()]
-        out[n] = _mean(np.array(per_track))
-    return out
+def _best(protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], background: str) -> dict[str, Any]:
+    """Methods with several seeds: how many, and metric -> the best seed an object by that metric."""
+    if protocol["seeds"] < 2:
+        return {}
+    return {
+        m: {
+            "seeds": protocol["seeds"],
+            **{
+                k: best_of_seeds(rows, m, k, background, higher_is_better=facts["higher_is_better"])
+                for k, facts in protocol["metrics"].items()
+            },
+        }
+        for m, said in protocol["methods"].items()
+        if said["stochastic"]
+    }
 
 
 def _summary(
@@ -106,16 +113,18 @@ def _summary(
 ) -> dict[str, Any]:
     interval = bootstrap_mean(per_object)
     made: dict[str, Any] = {
-        "mean": _rounded(interval.mean),
-        "low_95": _rounded(interval.low),
-        "high_95": _rounded(interval.high),
+        "mean": rounded(interval.mean),
+        "low_95": rounded(interval.low),
+        "high_95": rounded(interval.high),
         "objects": int((~np.isnan(per_object)).sum()),
     }
     if metric.startswith("psnr"):
         every = [
-            _values(p, metric, background)[_counted(p, background)] for ps in _predictions(rows, method) for p in ps
+            values_of(p, metric, background)[counted_of(p, background)]
+            for ps in predictions_of(rows, method)
+            for p in ps
         ]
-        made["pooled"] = _rounded(pooled_psnr(np.concatenate(every))) if every else None
+        made["pooled"] = rounded(pooled_psnr(np.concatenate(every))) if every else None
     return made
 
 
@@ -135,10 +144,10 @@ def _paired(protocol: Mapping[str, Any], table: Mapping[str, Mapping[str, np.nda
                         "method": first,
                         "against": second,
                         "metric": metric,
-                        "gain": _rounded(test.gain.mean),
-                        "low_95": _rounded(test.gain.low),
-                        "high_95": _rounded(test.gain.high),
-                        "p_value": _rounded(test.p_value),
+                        "gain": rounded(test.gain.mean),
+                        "low_95": rounded(test.gain.low),
+                        "high_95": rounded(test.gain.high),
+                        "p_value": rounded(test.p_value),
                         "objects": test.objects,
                         "objects_needed": test.objects_needed,
                     }
@@ -146,39 +155,26 @@ def _paired(protocol: Mapping[str, Any], table: Mapping[str, Mapping[str, np.nda
     return out
 
 
-def _curve(rows: Sequence[Mapping[str, Any]], method: str, metric: str, background: str) -> list[float | None]:
-    """Mean over everything of view 0, 1, 2 ... (tracks of unequal length: as far as the shortest)."""
-    columns = [_values(p, metric, background) for ps in _predictions(rows, method) for p in ps]
-    if not columns:
-        return []
-    length = min(map(len, columns))
-    stacked = np.minimum(np.stack([c[:length] for c in columns]), 100.0 if metric.startswith("psnr") else np.inf)
-    return [_rounded(_mean(stacked[:, n])) for n in range(length)]
-
-
 def _turning(rows: Sequence[Mapping[str, Any]], method: str) -> float | None:
     """Change from view to view, as a share of the truth's."""
-    found = [p["turning"] for ps in _predictions(rows, method) for p in ps]
+    found = [p["turning"] for ps in predictions_of(rows, method) for p in ps]
     truth = sum(t["truth"] for t in found)
-    return _rounded(sum(t["prediction"] for t in found) / truth) if truth > 0 else None
+    return rounded(sum(t["prediction"] for t in found) / truth) if truth > 0 else None
 
 
 def _alignment(rows: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
-    return alignment_summary([p["alignment"] for ps in _predictions(rows, method) for p in ps if "alignment" in p])
+    found = [
+        {**p["alignment"], "name": f"{row['object']}, {p['track']}"}
+        for row, ps in zip(rows, predictions_of(rows, method), strict=True)
+        for p in ps
+        if "alignment" in p
+    ]
+    return alignment_summary(found)
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], method: str, key: str, how: Any) -> float:
-    values = [p[key] for ps in _predictions(rows, method) for p in ps if key in p]
+    values = [p[key] for ps in predictions_of(rows, method) for p in ps if key in p]
     return float(how(values)) if values else math.nan
-
-
-def _mean(values: np.ndarray) -> float:
-    kept = values[~np.isnan(values)]
-    return float(kept.mean()) if len(kept) else math.nan
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else round(float(value), 6)
 
 
 def _views_csv(protocol: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

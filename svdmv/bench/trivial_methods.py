@@ -21,7 +21,7 @@ def _repeated(task: Task) -> NDArray[np.uint8]:
 
 def copy() -> Method:
     """The input view everywhere."""
-    return Method("copy", lambda task: task.views(_repeated(task)), "trivial")
+    return Method("copy", lambda task: task.views(_repeated(task)), "trivial", identity="1")
 
 
 def mirrored_copy() -> Method:
@@ -34,12 +34,12 @@ def mirrored_copy() -> Method:
         rgba[behind] = rgba[behind][:, :, ::-1]
         return task.views(rgba)
 
-    return Method("mirrored_copy", predict, "trivial")
+    return Method("mirrored_copy", predict, "trivial", identity="1")
 
 
 def blank() -> Method:
     """Nothing: the background."""
-    return Method("blank", lambda task: task.views(np.zeros_like(_repeated(task))), "trivial")
+    return Method("blank", lambda task: task.views(np.zeros_like(_repeated(task))), "trivial", identity="1")
 
 
 def _store(path: str) -> OrbitStore:

@@ -33,8 +33,8 @@ def run(overrides: Overrides = None) -> None:
 
     Example: svdmv bench run suite=mini method=svdmv output=scores
     """
-    from svdmv.bench.config import bench_config, plan_from_config
-    from svdmv.bench.runner import run_suite
+    from svdmv.bench.config import bench_config
+    from svdmv.bench.engines import run_config
     from svdmv.bench.tables import text_table
     from svdmv.core import ConfigError
 
@@ -47,24 +47,23 @@ def run(overrides: Overrides = None) -> None:
             expected="output=FOLDER",
             next_step="output=scores",
         )
-    plan, absent = plan_from_config(config)
     with progress_bar(quiet=False) as report:
-        result = run_suite(plan, Path(config.output), report)
+        result = run_config(config, report)
     sys.stdout.write(text_table(result))
-    sys.stdout.write("".join(f"not measured: {name}: {why}\n" for name, why in absent.items()))
     raise typer.Exit(0 if result["complete"] else 4)
 
 
 @bench.command("score")
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Folder of views.", show_default=False)],
+    predictions: Annotated[Path, typer.Argument(help="Folder of views, or of meshes OBJECT.glb.", show_default=False)],
     suite: Annotated[str, typer.Option(help="Suite by name or file.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
     data: Annotated[str, typer.Option(help="Folder of the suite's objects.")] = "",
-    layout: Annotated[str, typer.Option(help="Whose layout the folder has.")] = "svdmv",
+    layout: Annotated[str, typer.Option(help="Whose layout the folder has; auto knows views and meshes.")] = "auto",
+    align: Annotated[str, typer.Option(help="Rule for meshes: none, box or turn.")] = "none",
     name: Annotated[str, typer.Option(help="Name of the row.")] = "",
 ) -> None:
-    """Score views that any program made.
+    """Score views or meshes that any program made.
 
     Example: svdmv bench score VIEWS --suite mini -o scores
     """
@@ -74,11 +73,32 @@ def score(
             "method=folder",
             f"views={predictions}",
             f"layout={layout}",
+            f"align={align}",
             f"output={out}",
             *([f"data={data}"] if data else []),
             *([f"name={name}"] if name else []),
         ]
     )
+
+
+@bench.command("inputs")
+def inputs(
+    suite: Annotated[str, typer.Option(help="Suite by name or file.")],
+    program: Annotated[str, typer.Option("--for", help="zero123, zero123xl, stable_zero123, syncdreamer, ...")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    data: Annotated[str, typer.Option(help="Folder of the suite's objects.")] = "",
+) -> None:
+    """Write what another program needs: input pictures, cameras in its convention, commands.
+
+    Example: svdmv bench inputs --suite gso34-syncdreamer --for syncdreamer --data SCANS -o inputs
+    """
+    from svdmv.bench.inputs import write_inputs
+    from svdmv.bench.references import cache_folder
+    from svdmv.bench.suite import load_suite
+
+    with progress_bar(quiet=False) as report:
+        told = write_inputs(load_suite(suite), program, out, Path(data) if data else None, cache_folder(), report)
+    sys.stdout.write("".join(f"WARNING {w}\n" for w in told) + f"{out / 'commands.sh'}\n")
 
 
 @bench.command("compare")

@@ -14,9 +14,10 @@ from svdmv.bench.comparison import comparison_text, warnings_between
 from svdmv.bench.config import BenchConfig, bench_config, plan_from_config
 from svdmv.bench.methods import Method, Task, method_from_name
 from svdmv.bench.metrics import metric_from_name
+from svdmv.bench.plan import RunPlan
 from svdmv.bench.references import reference_views
 from svdmv.bench.report import write_report
-from svdmv.bench.runner import RunPlan, only_run_in, run_suite
+from svdmv.bench.runner import only_run_in, run_suite
 from svdmv.bench.suite import Suite, SuiteObject, Track, load_suite
 from svdmv.bench.tables import latex_table, load_result, markdown_table, text_table
 from svdmv.core import ConfigError, DataError, InputError, ViewSet
@@ -233,6 +234,6 @@ def test_settings() -> None:
 
 def test_metrics_whose_weights_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SVDMV_WEIGHTS", raising=False)
-    made, absent = plan_from_config(BenchConfig(suite="gso34_orbit21", method="copy"))
+    made = plan_from_config(BenchConfig(suite="gso34_orbit21", method="copy"))
     assert [m.name for m in made.metrics] == ["psnr", "psnr_object", "ssim", "mse", "iou"]
-    assert list(absent) == ["lpips_alex"]
+    assert list(made.absent) == ["lpips_alex"]
