@@ -49,7 +49,10 @@ class Surface(NamedTuple):
 
 @njit(cache=True, fastmath=True)
 def weights_of(screen: Array, faces: Array, t: int, px: float, py: float) -> Any:
-    """Perspective-correct weights of a face's corners at a place on the screen, and the sign of its winding there."""
+    """Perspective-correct weights of a face's corners at a place on the screen, and the sign of its winding there.
+
+    Beside the face they are those of a place on its rim.
+    """
     a, b, c = faces[t, 0], faces[t, 1], faces[t, 2]
     ax, ay = screen[a, 0] - px, screen[a, 1] - py
     bx, by = screen[b, 0] - px, screen[b, 1] - py
@@ -58,7 +61,15 @@ def weights_of(screen: Array, faces: Array, t: int, px: float, py: float) -> Any
     j = (cx * ay - cy * ax) * screen[b, 2]
     k = (ax * by - ay * bx) * screen[c, 2]
     total = i + j + k
-    return i / total, j / total, k / total, total
+    if total == 0.0:
+        return 1.0, 0.0, 0.0, total
+    whole = 1.0 / total
+    i, j, k = i * whole, j * whole, k * whole
+    if i < 0.0 or j < 0.0 or k < 0.0:
+        i, j, k = max(i, 0.0), max(j, 0.0), max(k, 0.0)
+        whole = 1.0 / (i + j + k)
+        i, j, k = i * whole, j * whole, k * whole
+    return i, j, k, total
 
 
 @njit(cache=True, fastmath=True)

@@ -254,8 +254,8 @@ def _draw(
     samples: NDArray[np.float32],
 ) -> None:
     """Fill samples (h, w, 4), which are 0, with linear premultiplied light: blended layers from the nearest on, peeled
-    off one by one (Everitt 2001), then what is opaque."""
-    from svdmv.render import _kernels, _shading
+    off one by one (Everitt 2001), then what is opaque. Outlines are finer than the samples where nothing is blended."""
+    from svdmv.render import _coverage, _kernels, _shading
 
     scene = prepared.scene
     surface, lighting = surface_of(scene, screen, face_rows), lighting_of(prepared.light, prepared.baked)
@@ -274,6 +274,12 @@ def _draw(
                 break
             _shading.shade(mode, ss, layer, surface, lighting, camera.position, untraced, samples)
             ceiling = np.where(layer >= 0, depths * np.float32(1 - 1e-6), np.float32(0))
+    cells, covered = np.empty(0, np.int64), np.empty(0, np.int32)
+    if not blended.any():
+        cells, rank = np.empty(ids.size, np.int64), np.empty(shape, np.int32)
+        cells = cells[: _coverage.outline_cells(ids, rank, cells)]
+        covered = np.zeros(len(cells), np.int32)
+        _coverage.cover_cells(screen, scene.faces, scene.face_cutoffs, *texturing, rank, covered, ids, nearest)
     incoming = untraced
     if prepared.embree is not None:
         incoming = traced_light(
@@ -289,6 +295,7 @@ def _draw(
             sparse=ss > 1,
         )
     _shading.shade(mode, ss, ids, surface, lighting, camera.position, incoming, samples)
+    _coverage.thin_out(samples, cells, covered)
 
 
 def _with_maps(

@@ -74,12 +74,19 @@ def texels_of(materials: Sequence[Material], *, with_normals: bool = True) -> Te
         for k in range(len(chain)):
             picture = picture if k == 0 else _halved(picture)
             start, end = offsets[first + k], offsets[first + k + 1]
-            whole = picture.reshape(-1, picture.shape[2]).copy()
-            whole[:, :3] = _encoded(whole[:, :3])
+            whole = picture.reshape(-1, picture.shape[2]) * np.float32(65535)
+            stored = values[start:end]
+            stored[:, 3:] = np.rint(whole[:, 3:], out=whole[:, 3:])
+            as_it_is = (
+                material.base_color_srgb if k == 0 and material.base_color_factor_linear[:3] == (1, 1, 1) else None
+            )
+            if as_it_is is not None and as_it_is.shape[:2] == picture.shape[:2]:
+                np.multiply(as_it_is[..., :3].reshape(-1, 3), 257, out=stored[:, :3], dtype=np.uint16)
+            else:
+                stored[:, :3] = _encoded(picture[..., :3]).reshape(-1, 3)
             if glowing:
-                whole[:, emission_at : emission_at + 3] = _encoded(whole[:, emission_at : emission_at + 3])
-            whole *= np.float32(65535)
-            values[start:end] = np.rint(whole, out=whole)
+                glow = slice(emission_at, emission_at + 3)
+                stored[:, glow] = _encoded(picture[..., glow]).reshape(-1, 3)
     return Texels(
         values=values,
         rows=np.column_stack([offsets[:-1], levels]),
@@ -95,8 +102,9 @@ def texels_of(materials: Sequence[Material], *, with_normals: bool = True) -> Te
 
 
 def _encoded(linear: Floats) -> Floats:
-    """sRGB-encoded values of linear ones in [0, 1], in single precision."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    """sRGB-encoded values, 65535 = 1, of linear ones in [0, 1], in single precision."""
+    coded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(coded * np.float32(65535))
 
 
 def _lowest_alpha(material: Material) -> float:
