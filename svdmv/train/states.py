@@ -2,8 +2,9 @@
 
     states/00000500/rank-0000.safetensors ... complete.json
 
-A state without its marker, or whose files have another size than the marker says, was never finished: the one before it
-is taken. A state says what it was trained with; a run with other data or settings is refused, the difference shown.
+A state without its marker was never finished: the one before it is taken. One whose files have another size than its
+marker says is damaged and refused. A state says what it was trained with; a run with other data or settings is refused,
+the difference shown.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from svdmv.core import ConfigError
+from svdmv.core import CheckpointError, ConfigError
 from svdmv.io.atomic import remove_leftovers, write_json
 from svdmv.train.parallel import ALONE, Team
 from svdmv.train.settings import FREE_TO_CHANGE
@@ -46,10 +47,21 @@ class States:
     accept_changes: bool = False
 
     def newest(self) -> Path | None:
-        """The last finished state: its folder, or the one file of an older layout."""
+        """The last finished state: its folder, or the one file of an older layout.
+
+        Raises CheckpointError: a state was finished and has lost or changed files since.
+        """
         for place in sorted((self.folder / "states").glob("[0-9]*"), reverse=True):
             if self._finished(place):
                 return place
+            if (place / MARKER).is_file():
+                raise CheckpointError(
+                    "A saved state is damaged",
+                    where=place,
+                    seen="files that its marker does not describe",
+                    expected="the files that were written",
+                    next_step=f"rm -r {place} to begin at the state before it, or anew",
+                )
         old = self.folder / OLD_FILE
         return old if old.is_file() else None
 

@@ -47,7 +47,8 @@ def settings(place: Path, out: Path, *changes: str, experiment: str = "svd_mv_ob
         [
             f"experiment={experiment}", f"model.weights={place / 'svd'}", f"model.num_views={VIEWS}",
             f"model.image_size={SIZE}", f"data.folder={place / 'data'}", "data.held_out_share=0.2", f"out={out}",
-            "finetuning.num_steps=4", "finetuning.batch=2", "finetuning.save_every=3", "finetuning.learning_rate=1e-3",
+            "finetuning.num_steps=2", "finetuning.batch=2", "finetuning.save_every=9", "finetuning.learning_rate=1e-3",
+            "finetuning.micro_batch=0", "finetuning.gradient_checkpointing=false", "finetuning.max_rollbacks=0",
             "watching.every=0", "hardware.device=cpu", "hardware.threads=1", "hardware.precision=fp32", *changes,
         ]
     )  # fmt: skip
@@ -109,7 +110,8 @@ def test_wrong_words_are_refused_in_one_block(words: list[str], told: str) -> No
 def test_from_shards_to_a_checkpoint_that_draws_an_orbit(place: Path, tmp_path: Path) -> None:
     """Looks on held-out objects on the way; the checkpoint loads everywhere and says what it was trained on."""
     lines: list[str] = []
-    config = settings(place, tmp_path, "watching.every=2", "watching.orbits=1", "watching.num_steps=1")
+    looks = ("watching.every=2", "watching.orbits=1", "watching.num_steps=1")
+    config = settings(place, tmp_path, "finetuning.num_steps=4", "finetuning.gradient_checkpointing=true", *looks)
     assert train_full(config, None, lines.append)
     assert lines[0].startswith("memory: ")
     model = load_checkpoint(str(tmp_path / "checkpoint"))
@@ -157,7 +159,7 @@ def test_sv3d_in_two_stages_with_a_cache_and_a_camera_a_view(place: Path, tmp_pa
     assert train_full(settings(place, tmp_path / "u", *widths, experiment="sv3d_u"))
     more = [
         "model.id_widths=[16,32,32]", "model.input_view_index=4", f"model.weights={tmp_path / 'u' / 'checkpoint'}",
-        f"data.folder={place / 'dynamic'}", "watching.every=4", "watching.orbits=1", "watching.num_steps=1",
+        f"data.folder={place / 'dynamic'}", "watching.every=2", "watching.orbits=1", "watching.num_steps=1",
     ]  # fmt: skip
     assert train_full(settings(place, tmp_path / "p", *more, experiment="sv3d_p"))
     info = load_checkpoint(str(tmp_path / "p" / "checkpoint")).info
@@ -251,8 +253,7 @@ def test_another_start_or_other_data_is_not_gone_on_with(place: Path, tmp_path: 
         with pytest.raises(ConfigError) as caught:
             train_full(settings(place, tmp_path, "finetuning.num_steps=1", *changes))
         assert told in caught.value.block()
-    free = ["finetuning.micro_batch=2", "finetuning.save_every=7", "finetuning.num_steps=1"]
-    assert train_full(settings(place, tmp_path, *free))
+    assert train_full(settings(place, tmp_path, "finetuning.micro_batch=2", "finetuning.num_steps=1"))
     assert train_full(settings(place, tmp_path, "finetuning.num_steps=2", "accept_changes=true"))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.diffusion.info import CheckpointInfo
@@ -97,3 +98,30 @@ def looped(**options: Any) -> Loop:
 def state_of(folder: Path) -> Path:
     """The file of the last state of a run by one process."""
     return sorted((folder / "states").glob("*"))[-1] / "rank-0000.safetensors"
+
+
+class ToyUNet(torch.nn.Module):
+    """Two layers in the UNet's place, for tests of the loop around it: a step costs next to nothing."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.conv_in = torch.nn.Conv2d(2 * LATENT, LATENT, 3, padding=1)
+        self.told = torch.nn.Linear(5, LATENT)
+
+    def forward(self, joined: Tensor, level: Tensor, tokens: Tensor, ids: Tensor, widths: Any) -> Tensor:
+        told = self.told(torch.cat([ids / 100, level[:, None]], 1))
+        return self.conv_in(joined.flatten(0, 1)).unflatten(0, joined.shape[:2]) + told[:, None, :, None, None]
+
+
+def toy_model(seed: int = 0) -> SvdMv:
+    """tiny_model with ToyUNet."""
+    with torch.random.fork_rng(devices=[]):
+        model = tiny_model(seed)
+        model.unet = model.call = ToyUNet(seed)
+    return model
+
+
+def toy_loop(model: SvdMv, **options: Any) -> Loop:
+    """`looped` that trains the UNet alone."""
+    return looped(trained=torch.nn.ModuleDict({"unet": model.unet}), **options)
