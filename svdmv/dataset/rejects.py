@@ -31,6 +31,7 @@ class RejectRules:
         refuse_repeated_views: "repeated_views" when two views are the same bytes, as of a renderer that stood still.
         refuse_untextured: "untextured" when one colour without texture or vertex colours covers the whole object.
         largest_file_mb: "too_large" above; a bound on what a reader has to hold.
+        least_thickness: least side of the bounding box over its longest: below is "flat" [0].
     """
 
     least_coverage: float = 0.01
@@ -41,6 +42,7 @@ class RejectRules:
     refuse_repeated_views: bool = True
     refuse_untextured: bool = False
     largest_file_mb: float = 200.0
+    least_thickness: float = 1e-3
 
 
 def require_good_views(rgba: NDArray[np.uint8], rules: RejectRules) -> NDArray[np.float64]:

@@ -188,9 +188,11 @@ def _orbits(
 
 
 def _prepared(item: ObjectSource, rule: OrbitRule, rejects: RejectRules) -> tuple[Asset, NDArray[np.float64]]:
-    from svdmv.io.meshes import normalised
+    from svdmv.io.meshes import normalised, require_thickness
 
     asset = asset_from_location(item.location)
+    if rejects.least_thickness > 0:
+        require_thickness(asset, rejects.least_thickness)
     if rejects.refuse_untextured:
         require_texture(asset)
     return normalised(asset, rule="bounding_sphere" if rule.normalisation == "bounding_sphere" else "unit_box")

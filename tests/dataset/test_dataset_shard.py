@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import tarfile
@@ -177,6 +178,20 @@ def test_too_large_in_the_frame_and_good_views() -> None:
         require_good_views(views, off)
 
 
+def textured_triangle(picture: str) -> str:
+    """A .gltf of one textured triangle whose picture lies beside it."""
+    values = np.array([0, 0, 0, 1, 0, 0, 0, 1, 0.5, 0, 0, 1, 0, 0, 1], "<f4").tobytes()
+    uri = "data:;base64," + base64.b64encode(values).decode()
+    views = [{"buffer": 0, "byteOffset": 0, "byteLength": 36}, {"buffer": 0, "byteOffset": 36, "byteLength": 24}]
+    kinds = [{"bufferView": n, "componentType": 5126, "count": 3, "type": f"VEC{3 - n}"} for n in range(2)]
+    material = {"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}
+    primitive = {"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "material": 0}
+    return json.dumps({"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
+                       "meshes": [{"primitives": [primitive]}], "materials": [material], "textures": [{"source": 0}],
+                       "images": [{"uri": picture}], "accessors": kinds, "bufferViews": views,
+                       "buffers": [{"byteLength": 60, "uri": uri}]})  # fmt: skip
+
+
 def test_what_cannot_be_rendered_has_a_status_and_a_reason(cube: ObjectSource, tmp_path: Path) -> None:
     def end(text: str | None, suffix: str = ".obj", **rules: object) -> tuple[str, str]:
         path = tmp_path / f"model{suffix}"
@@ -188,14 +203,21 @@ def test_what_cannot_be_rendered_has_a_status_and_a_reason(cube: ObjectSource, t
         assert (result.data, result.samples) == (b"", ())
         return result.status, result.reason
 
-    plain = "\n".join(line[:10] if line.startswith("v") else line for line in CUBE.splitlines())
+    plain = "\n".join(" ".join(line.split()[:4]) if line[0] == "v" else line for line in CUBE.splitlines())
+    plate = "\n".join(line.replace("v -1", "v 0").replace("v 1", "v 0.001") for line in CUBE.splitlines())
+    points = '{"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": []}]}'
     assert end(None) == ("failed", "load_error")
     assert end("not a model", ".glb") == ("failed", "load_error")
     assert end(CUBE, largest_file_mb=0.0001) == ("rejected", "too_large")
     assert end("v 0 0 0\nv 1 1 1\nv 2 2 2\nf 1 2 3\n") == ("rejected", "degenerate")
-    assert end(plain.replace("-1 1 ", "-1 1").replace("  ", " "), refuse_untextured=True)[1] in (
-        "untextured",
-        "load_error",
+    assert end(plain, refuse_untextured=True) == ("rejected", "untextured")
+    assert end(plate) == ("rejected", "flat")
+    assert end(plate, least_thickness=0.0) == ("rejected", "small")
+    assert end(points, ".gltf") == ("rejected", "empty")
+    assert end(textured_triangle("absent.png"), ".gltf") == ("rejected", "missing_texture")
+    assert end('{"asset": {"version": "2.0"}, "extensionsRequired": ["EXT_new"]}', ".gltf") == (
+        "failed",
+        "unsupported:EXT_new",
     )
     assert rendered_object(replace(ITEM, location="shape:x"), RULE, RejectRules(), 0).status == "failed"
 
