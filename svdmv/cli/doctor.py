@@ -11,9 +11,10 @@ import typer
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Check devices, core packages, extras, weights, disk and video; exit 0 when `svdmv run` can work, 3 when not."""
-    from svdmv.diffusion.health import health_rows
+    from svdmv.diffusion.health import HealthRow, health_rows
+    from svdmv.reconstruct.nerfstudio_programs import nerfstudio_health
 
-    rows = health_rows()
+    rows = [*health_rows(), HealthRow("program nerfstudio", *nerfstudio_health())]
     if as_json:
         sys.stdout.write(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
     else:
