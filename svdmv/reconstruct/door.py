@@ -11,11 +11,15 @@ from typing import Any
 
 from svdmv.core import ConfigError, ViewSet
 from svdmv.reconstruct.capture import prepared_views
+from svdmv.reconstruct.choice import method_for_views
 from svdmv.reconstruct.result import Reconstruction
 
 METHODS = {
     "hull": "svdmv.reconstruct.hull:reconstruct_hull",
     "sdf": "svdmv.reconstruct.sdf:reconstruct_sdf",
+    "nerfstudio": "svdmv.reconstruct.nerfstudio:reconstruct_nerfstudio",
+    "tsdf": "svdmv.reconstruct.tsdf:reconstruct_tsdf",
+    "poisson": "svdmv.reconstruct.poisson:reconstruct_poisson",
 }
 
 
@@ -31,9 +35,9 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
     Args:
         views: N pictures and known cameras, from anywhere; see `svdmv.reconstruct.capture` for views without alpha,
             objects of any place and size, and cameras that were measured (views without an orbit).
-        method: a name of `reconstruction_methods()`, or "auto".
-        settings: passed on to the method; "hull" takes `resolution` (lattice points along the longest side),
-            `drop` (dissenting views ignored at each point, or "auto"), `flatten`, `align` and `input_view`.
+        method: a name of `reconstruction_methods()`, or "auto": "sdf" where the silhouettes agree, else "hull".
+        settings: passed on to the method; "hull" and "sdf" both take `resolution` (lattice points along the longest
+            side), `drop` (dissenting views ignored at each point, or "auto"), `flatten`, `align` and `input_view`.
 
     Returns:
         A `Reconstruction`: mesh in world units, the views as used, notes and figures.
@@ -47,19 +51,21 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
         >>> mesh = reconstruct_mesh(views, method="hull", resolution=96).mesh  # doctest: +SKIP
     """
     known = reconstruction_methods()
-    chosen, why = (method, "asked for by name") if method != "auto" else _automatic()
-    if chosen not in known:
-        near = difflib.get_close_matches(chosen, [*known, "auto"], 1)
+    if method not in (*known, "auto"):
+        near = difflib.get_close_matches(method, [*known, "auto"], 1)
         raise ConfigError(
             "Unknown reconstruction method",
             where="method",
-            seen=chosen,
+            seen=method,
             expected=" or ".join(sorted([*known, "auto"])),
             next_step=f"use {near[0]}" if near else "svdmv list",
         )
+    prepared = prepared_views(views)
+    chosen, why = method, "asked for by name"
+    if method == "auto":
+        chosen, why = method_for_views(prepared.views, prepared.defaults)
     module, _, name = known[chosen].partition(":")
     function = getattr(importlib.import_module(module), name)
-    prepared = prepared_views(views)
     takes = inspect.signature(function).parameters
     defaults = {name: value for name, value in prepared.defaults.items() if name in takes}
     try:
@@ -71,7 +77,3 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
             f"The method {chosen} does not know a setting", where="reconstruct_mesh", seen=str(error)
         ) from error
     return prepared.restored(replace(result, method=chosen, why=why))
-
-
-def _automatic() -> tuple[str, str]:
-    return "hull", "the visual hull needs nothing but alpha and is the only method installed that always gives a mesh"
