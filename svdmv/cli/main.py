@@ -19,6 +19,7 @@ COMMANDS = {
     "reconstruct": ("svdmv.cli.reconstruct:reconstruct", "View folder to a textured mesh."),
     "render": ("svdmv.cli.render:render", "3D model to a view folder."),
     "export": ("svdmv.cli.export:export", "Mesh to another format, or --check it."),
+    "view": ("svdmv.cli.view:view", "A run, a view folder or a 3D model in the browser."),
     "train": ("svdmv.cli.train:train", "Train a checkpoint: svdmv train experiment=mini."),
     "bench": ("svdmv.cli.bench:bench", "Score methods against true views: bench run suite=mini."),
     "data": ("svdmv.cli.data:data", "Objects to training shards; check, describe and curate data."),
