@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdmv.core import Asset, DataError, Mesh
 from svdmv.io.atomic import write_bytes, write_text
-from svdmv.io.colour import srgb_from_linear
+from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 from svdmv.io.pictures import png_bytes
 
 
@@ -64,7 +65,8 @@ def write_obj(path: Path | str, asset: Asset) -> None:
 def write_ply(path: Path | str, asset: Asset) -> None:
     """Write a binary PLY: positions, and normals, uvs (s, t from the bottom left) and sRGB colours where there are any.
 
-    PLY holds no texture: a textured asset without vertex colours loses its colours there; GLB or OBJ keep them.
+    PLY holds no texture: a textured asset without vertex colours gets those that its texture shows there,
+    and no uvs.
 
     Raises:
         DataError: no face.
@@ -74,10 +76,12 @@ def write_ply(path: Path | str, asset: Asset) -> None:
     columns: list[tuple[str, str, str, Any]] = [(n, "<f4", "float", mesh.vertices[:, i]) for i, n in enumerate("xyz")]
     if mesh.normals is not None:
         columns += [(f"n{n}", "<f4", "float", mesh.normals[:, i]) for i, n in enumerate("xyz")]
-    if mesh.uvs is not None:
+    painted = None if mesh.colors is not None else _texture_at_vertices(asset)
+    if mesh.uvs is not None and painted is None:  # readers take uvs for a texture and drop the colours
         columns += [("s", "<f4", "float", mesh.uvs[:, 0]), ("t", "<f4", "float", 1.0 - mesh.uvs[:, 1])]
-    if mesh.colors is not None:
-        columns += [(n, "u1", "uchar", mesh.colors[:, i]) for i, n in enumerate(("red", "green", "blue"))]
+    colors = mesh.colors if mesh.colors is not None else painted
+    if colors is not None:
+        columns += [(n, "u1", "uchar", colors[:, i]) for i, n in enumerate(("red", "green", "blue"))]
     vertices = np.zeros(len(mesh.vertices), [(name, kind) for name, kind, _, _ in columns])
     for name, _, _, values in columns:
         vertices[name] = values
@@ -105,6 +109,27 @@ def write_stl(path: Path | str, asset: Asset) -> None:
     facets["normal"], facets["corners"] = normals, corners
     head = b"binary STL, +Y up".ljust(80, b" ")
     write_bytes(path, head + np.array(len(facets), "<u4").tobytes() + facets.tobytes())
+
+
+def _texture_at_vertices(asset: Asset) -> NDArray[np.uint8] | None:
+    """(V, 3) uint8: the base colour at each vertex; None where no material has a texture."""
+    mesh = asset.mesh
+    if mesh.uvs is None or all(material.base_color_srgb is None for material in asset.materials):
+        return None
+    colors = np.full((len(mesh.vertices), 3), 255, np.uint8)
+    owners = asset.material_of_faces()
+    for index, material in enumerate(asset.materials):
+        used = np.unique(mesh.faces[owners == index])
+        factor = np.asarray(material.base_color_factor_linear[:3])
+        shown = np.ones((len(used), 3))
+        if material.base_color_srgb is not None:
+            height, width = material.base_color_srgb.shape[:2]
+            places = mesh.uvs[used] - np.floor(mesh.uvs[used]) * ((mesh.uvs[used] < 0) | (mesh.uvs[used] > 1))
+            columns = np.minimum((places[:, 0] * width).astype(np.int64), width - 1)
+            rows = np.minimum((places[:, 1] * height).astype(np.int64), height - 1)
+            shown = linear_from_srgb(material.base_color_srgb[rows, columns, :3] / 255.0)
+        colors[used] = np.round(255 * srgb_from_linear(np.clip(shown * factor, 0, 1)))
+    return colors
 
 
 def _with_faces(asset: Asset) -> Mesh:

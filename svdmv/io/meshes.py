@@ -24,6 +24,7 @@ EXPORTERS = {
     ".obj": "svdmv.io.mesh_writers:write_obj",
     ".ply": "svdmv.io.mesh_writers:write_ply",
     ".stl": "svdmv.io.mesh_writers:write_stl",
+    ".usdz": "svdmv.io.usdz:write_usdz",
 }
 
 

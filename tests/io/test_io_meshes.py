@@ -27,7 +27,7 @@ def triangles(asset: Asset) -> np.ndarray:
     return corners[np.lexsort(corners.T)]
 
 
-@pytest.mark.parametrize("suffix", sorted(EXPORTERS))
+@pytest.mark.parametrize("suffix", sorted(set(EXPORTERS) - {".usdz"}))
 def test_shapes_come_back_bit_for_bit_and_facing_outward(tmp_path: Path, suffix: str):
     asset = Asset(cube())
     write_asset(tmp_path / f"x{suffix}", asset)
