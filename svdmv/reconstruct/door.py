@@ -17,6 +17,7 @@ from svdmv.reconstruct.result import Reconstruction
 METHODS = {
     "hull": "svdmv.reconstruct.hull:reconstruct_hull",
     "sdf": "svdmv.reconstruct.sdf:reconstruct_sdf",
+    "nerf": "svdmv.reconstruct.nerf:reconstruct_nerf",
     "nerfstudio": "svdmv.reconstruct.nerfstudio:reconstruct_nerfstudio",
     "tsdf": "svdmv.reconstruct.tsdf:reconstruct_tsdf",
     "poisson": "svdmv.reconstruct.poisson:reconstruct_poisson",

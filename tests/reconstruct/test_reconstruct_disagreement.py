@@ -37,8 +37,8 @@ def test_one_view_that_shows_a_tenth_of_the_object_is_voted_down(ball: ViewSet) 
     alphas = ball.alphas.copy()
     alphas[7, :, 20:] = 0
     spoiled = with_alphas(ball, alphas)
-    strict = reconstruct_mesh(spoiled, resolution=56, drop=0, align=False)
-    relaxed = reconstruct_mesh(spoiled, resolution=56, align=False)
+    strict = reconstruct_mesh(spoiled, method="hull", resolution=56, drop=0, align=False)
+    relaxed = reconstruct_mesh(spoiled, method="hull", resolution=56, align=False)
     assert volume(strict) < 0.6 * TRUE
     assert volume(relaxed) == pytest.approx(TRUE, rel=0.08)
     assert relaxed.figures["dropped_views"] >= 1
@@ -49,7 +49,7 @@ def test_masks_with_nothing_in_common_still_give_a_hull(ball: ViewSet) -> None:
     assert ball.alphas is not None
     alphas = np.stack([np.roll(a, (-1) ** i * 14, axis=1) for i, a in enumerate(ball.alphas)])
     alphas[::2] *= np.linspace(1, 0.2, 48, dtype=np.float32)
-    result = reconstruct_mesh(with_alphas(ball, alphas), resolution=48)
+    result = reconstruct_mesh(with_alphas(ball, alphas), method="hull", resolution=48)
     assert len(result.mesh.faces) > 100
     assert closed_after_merging(result.mesh.vertices, result.mesh.faces)
     assert any("disagree" in note or "moved" in note for note in result.notes)
@@ -62,8 +62,8 @@ def test_shifted_views_are_brought_back_and_the_input_view_stays() -> None:
     assert views.alphas is not None
     alphas = np.stack([np.roll(a, tuple(s), axis=(0, 1)) for a, s in zip(views.alphas, shifts, strict=True)])
     spoiled = with_alphas(views, alphas)
-    still = reconstruct_mesh(spoiled, resolution=56, align=False)
-    result = reconstruct_mesh(spoiled, resolution=56)
+    still = reconstruct_mesh(spoiled, method="hull", resolution=56, align=False)
+    result = reconstruct_mesh(spoiled, method="hull", resolution=56)
     assert result.figures["mean_mask_iou"] > still.figures["mean_mask_iou"] + 0.02
     assert any("moved by up to" in note for note in result.notes)
     np.testing.assert_array_equal(result.views.cameras[0].K, views.cameras[0].K)
@@ -78,7 +78,7 @@ def test_a_known_shift_and_scale_is_found() -> None:
     truth = np.zeros((12, 3))
     truth[4] = (0.02, -0.015, 0.03)
     true = silhouettes_from_views(views, 0)
-    hull = reconstruct_mesh(views, resolution=72, flatten=0.0).mesh
+    hull = reconstruct_mesh(views, method="hull", resolution=72, flatten=0.0).mesh
     cameras = tuple(lensed_camera(c, -lens) for c, lens in zip(true.cameras, truth, strict=True))
     found = aligned_lenses(replace(true, cameras=cameras), hull.vertices, hull.faces)
     others = np.delete(np.arange(12), 4)
@@ -95,7 +95,7 @@ def test_noisy_soft_masks_give_a_smooth_ball(ball: ViewSet) -> None:
     soft = np.stack([gaussian_filter(a, 1.0) for a in ball.alphas])
     noise = np.stack([gaussian_filter(rng.normal(size=a.shape), 0.7) for a in soft])
     alphas = np.clip(soft + 0.5 * noise * (soft > 0.02) * (soft < 0.98), 0, 1)
-    result = reconstruct_mesh(with_alphas(ball, alphas), resolution=72, flatten=0.0)
+    result = reconstruct_mesh(with_alphas(ball, alphas), method="hull", resolution=72, flatten=0.0)
     radius = np.linalg.norm(result.mesh.vertices, axis=1)
     assert radius.mean() == pytest.approx(0.3, abs=0.01)  # a pixel is 0.022
     assert radius.std() < 0.012
@@ -109,7 +109,7 @@ def test_specks_in_the_background_leave_no_floaters(ball: ViewSet) -> None:
     for a in alphas:
         for y, x in rng.integers(0, 48, (4, 2)):
             a[y, x] = 1
-    result = reconstruct_mesh(with_alphas(ball, alphas), resolution=56)
+    result = reconstruct_mesh(with_alphas(ball, alphas), method="hull", resolution=56)
     assert volume(result) == pytest.approx(TRUE, rel=0.06)
     assert np.linalg.norm(result.mesh.vertices, axis=1).max() < 0.36
     assert any("specks" in note for note in result.notes)
@@ -120,7 +120,7 @@ def test_a_dead_view_is_left_out_and_named(ball: ViewSet) -> None:
     alphas = ball.alphas.copy()
     alphas[5] = 0
     alphas[9] = 1
-    result = reconstruct_mesh(with_alphas(ball, alphas), resolution=56)
+    result = reconstruct_mesh(with_alphas(ball, alphas), method="hull", resolution=56)
     assert result.figures["mask_iou"][5] is None
     assert result.figures["mask_iou"][9] is None
     assert any("without foreground" in note and "5" in note for note in result.notes)
@@ -133,5 +133,5 @@ def test_eight_bit_views_give_the_same_hull_as_floats(ball: ViewSet) -> None:
     bytes_views = ViewSet(
         np.round(ball.images * 255).astype(np.uint8), ball.cameras, np.round(ball.alphas * 255).astype(np.uint8)
     )
-    first, second = (reconstruct_mesh(v, resolution=48) for v in (ball, bytes_views))
+    first, second = (reconstruct_mesh(v, method="hull", resolution=48) for v in (ball, bytes_views))
     assert volume(second) == pytest.approx(volume(first), rel=0.002)

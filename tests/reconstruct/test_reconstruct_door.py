@@ -18,12 +18,22 @@ def views() -> ViewSet:
     return views_of(sphere(0.3), size=32, num_views=8)
 
 
-def test_auto_names_its_choice_and_the_reason(views: ViewSet) -> None:
-    result = reconstruct_mesh(views, resolution=32)
-    assert result.method == "hull"
-    assert "nothing but alpha" in result.why
+def test_auto_fits_views_that_agree_and_says_so(views: ViewSet) -> None:
+    result = reconstruct_mesh(views, resolution=32, steps=(5, 5, 5), batch=256)
+    assert result.method == "sdf"
+    assert "agree" in result.why
     assert reconstruct_mesh(views, method="hull", resolution=32).why == "asked for by name"
-    assert "hull" in METHODS
+    assert {"hull", "sdf"} <= set(METHODS)
+
+
+def test_auto_takes_the_hull_of_views_that_disagree(views: ViewSet) -> None:
+    assert views.alphas is not None
+    rng = np.random.default_rng(0)
+    alphas = np.stack([np.roll(a, tuple(rng.integers(-6, 7, 2)), (0, 1)) for a in views.alphas])
+    alphas[::2, 12:] = 0
+    result = reconstruct_mesh(replace(views, alphas=alphas), resolution=32)
+    assert result.method == "hull"
+    assert "disagree" in result.why
 
 
 def plain_method(views: ViewSet) -> Reconstruction:
@@ -61,7 +71,7 @@ def test_an_unknown_method_names_the_nearest(views: ViewSet) -> None:
 )
 def test_settings_out_of_range_are_refused(views: ViewSet, settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        reconstruct_mesh(views, **settings)
+        reconstruct_mesh(views, method="hull", **settings)
 
 
 def test_views_without_alpha_and_without_an_object_are_told_to_bring_it(views: ViewSet) -> None:
@@ -88,7 +98,7 @@ def test_one_view_and_views_from_one_side_are_refused(views: ViewSet) -> None:
 
 def test_two_views_across_are_enough() -> None:
     across = Orbit(np.array([0.0, 90]), np.zeros(2), radius=1.75)
-    result = reconstruct_mesh(views_of(sphere(0.3), across.cameras(32, 32)), resolution=40)
+    result = reconstruct_mesh(views_of(sphere(0.3), across.cameras(32, 32)), method="hull", resolution=40)
     low, high = result.mesh.bounds
     np.testing.assert_allclose(high - low, 0.6, atol=0.12)  # two cones: wider behind
 
@@ -99,7 +109,7 @@ def test_a_forced_vote_that_leaves_nothing_says_what_to_do(views: ViewSet) -> No
     alphas[:, 2:6, 2:6] = 1
     alphas[::2] = np.roll(alphas[::2], (0, 20, 20), (0, 1, 2))
     with pytest.raises(DataError) as caught:
-        reconstruct_mesh(replace(views, alphas=alphas), drop=0)
+        reconstruct_mesh(replace(views, alphas=alphas), method="hull", drop=0)
     assert 'drop="auto"' in str(caught.value.next_step)
 
 

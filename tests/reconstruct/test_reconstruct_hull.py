@@ -34,7 +34,7 @@ def views() -> dict[str, ViewSet]:
 
 @pytest.fixture(scope="module")
 def hulls(views: dict[str, ViewSet]) -> dict[str, Reconstruction]:
-    return {name: reconstruct_mesh(v, resolution=RESOLUTION, flatten=0.0) for name, v in views.items()}
+    return {name: reconstruct_mesh(v, method="hull", resolution=RESOLUTION, flatten=0.0) for name, v in views.items()}
 
 
 def volume(result: Reconstruction) -> float:
@@ -90,7 +90,7 @@ def test_vertex_colours_are_those_of_the_views(hulls: dict[str, Reconstruction])
 
 def test_order_of_views_does_not_matter(views: dict[str, ViewSet], hulls: dict[str, Reconstruction]) -> None:
     order = [0, *np.random.default_rng(0).permutation(np.arange(1, 21)).tolist()]
-    other = reconstruct_mesh(views["box"].subset(order), resolution=RESOLUTION, flatten=0.0)
+    other = reconstruct_mesh(views["box"].subset(order), method="hull", resolution=RESOLUTION, flatten=0.0)
     np.testing.assert_array_equal(other.mesh.faces, hulls["box"].mesh.faces)
     np.testing.assert_allclose(other.mesh.vertices, hulls["box"].mesh.vertices, atol=1e-5)
     assert [other.figures["mask_iou"][order.index(i)] for i in range(21)] == pytest.approx(
@@ -107,7 +107,7 @@ def test_a_rigid_motion_of_the_world_moves_the_hull() -> None:
     here = views_of(SHAPES["ellipsoid"], size=40, num_views=12)
     cameras = tuple(Camera(c.K, pose @ c.world_from_camera, c.width, c.height) for c in here.cameras)
     there = replace(here, cameras=cameras, orbit=None)
-    first, second = (reconstruct_mesh(v, resolution=56) for v in (here, there))
+    first, second = (reconstruct_mesh(v, method="hull", resolution=56) for v in (here, there))
     assert volume(second) == pytest.approx(volume(first), rel=0.01)
     back = (second.mesh.vertices.astype(np.float64) - pose[:3, 3]) @ pose[:3, :3]
     np.testing.assert_allclose(back.mean(0), first.mesh.vertices.mean(0), atol=0.004)
@@ -122,14 +122,14 @@ def test_a_larger_world_gives_a_larger_hull() -> None:
         pose = camera.world_from_camera.copy()
         pose[:3, 3] *= 7
         cameras.append(Camera(camera.K, pose, camera.width, camera.height))
-    large = reconstruct_mesh(replace(here, cameras=tuple(cameras), orbit=None), resolution=56)
-    small = reconstruct_mesh(here, resolution=56)
+    large = reconstruct_mesh(replace(here, cameras=tuple(cameras), orbit=None), method="hull", resolution=56)
+    small = reconstruct_mesh(here, method="hull", resolution=56)
     np.testing.assert_array_equal(large.mesh.faces, small.mesh.faces)
     np.testing.assert_allclose(large.mesh.vertices, 7 * small.mesh.vertices, atol=2e-3)
 
 
 def test_the_same_views_give_the_same_bytes(views: dict[str, ViewSet], hulls: dict[str, Reconstruction]) -> None:
-    again = reconstruct_mesh(views["torus"], resolution=RESOLUTION, flatten=0.0)
+    again = reconstruct_mesh(views["torus"], method="hull", resolution=RESOLUTION, flatten=0.0)
     for name in ("vertices", "faces", "colors"):
         assert getattr(again.mesh, name).tobytes() == getattr(hulls["torus"].mesh, name).tobytes()
     assert again.figures == hulls["torus"].figures
@@ -144,7 +144,7 @@ def test_unlike_lenses_and_shifted_principal_points_are_followed() -> None:
         K[0, 2] += (i % 5) - 2
         K[1, 2] -= (i % 3) - 1
         cameras.append(Camera(K, camera.world_from_camera, 48, 40))
-    result = reconstruct_mesh(views_of(sphere(0.3), cameras), resolution=56, flatten=0.0)
+    result = reconstruct_mesh(views_of(sphere(0.3), cameras), method="hull", resolution=56, flatten=0.0)
     assert volume(result) == pytest.approx(4 / 3 * np.pi * 0.3**3, rel=0.04)
     np.testing.assert_allclose(result.mesh.vertices.mean(0), 0, atol=0.01)
 
@@ -152,7 +152,7 @@ def test_unlike_lenses_and_shifted_principal_points_are_followed() -> None:
 def test_flattening_cuts_the_cone_under_a_box_and_keeps_the_outlines(
     views: dict[str, ViewSet], hulls: dict[str, Reconstruction]
 ) -> None:
-    flat = reconstruct_mesh(views["box"], resolution=RESOLUTION, flatten=1.0)
+    flat = reconstruct_mesh(views["box"], method="hull", resolution=RESOLUTION, flatten=1.0)
     true = 8 * 0.3 * 0.2 * 0.25
     assert true * 0.97 < volume(flat) < volume(hulls["box"]) - 0.4 * (volume(hulls["box"]) - true)
     assert flat.mesh.bounds[0][1] == pytest.approx(-0.2, abs=0.02)
@@ -161,6 +161,8 @@ def test_flattening_cuts_the_cone_under_a_box_and_keeps_the_outlines(
 
 def test_sub_pixel_edges_count() -> None:
     sizes = [0.3, 0.305, 0.31]  # steps of a quarter of a pixel
-    volumes = [volume(reconstruct_mesh(views_of(sphere(r), size=48, num_views=9), resolution=56)) for r in sizes]
+    volumes = [
+        volume(reconstruct_mesh(views_of(sphere(r), size=48, num_views=9), method="hull", resolution=56)) for r in sizes
+    ]
     radii = np.cbrt(np.array(volumes))
     np.testing.assert_allclose(radii / radii[0], np.array(sizes) / sizes[0], atol=0.006)
