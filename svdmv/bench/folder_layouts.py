@@ -18,9 +18,11 @@ from svdmv.core import DataError
 from svdmv.diffusion.generate import straight_from_decoded
 from svdmv.io.pictures import read_picture
 from svdmv.io.video import read_video
+from svdmv.io.views import load_views
 
 Rgba = NDArray[np.uint8]
 Reader = Callable[[Path, Task], list[Rgba | None]]
+MOST_FOV_DEG, MOST_APART_DEG = 0.05, 0.5
 WONDER3D_VIEWS = ("front", "front_right", "right", "back", "left", "front_left")
 
 
@@ -63,9 +65,10 @@ def _file(root: Path, task: Task, *names: str) -> Path:
 def _numbered(root: Path, task: Task) -> list[Rgba | None]:
     """NNN.png (any number of digits) in the track's order, in the folder or in views/ below it.
 
-    Raises DataError: more pictures than views, or two of one number.
+    Raises DataError: more pictures than views, two of one number, or a transforms.json of other cameras beside them.
     """
     home = _home(root, task)
+    _check_cameras(home, task)
     home = home / "views" if (home / "views").is_dir() else home
     pictures = [p for p in sorted(home.iterdir()) if p.suffix.lower() in (".png", ".jpg", ".webp") and p.stem.isdigit()]
     found = {int(p.stem): p for p in pictures}
@@ -86,6 +89,26 @@ def _numbered(root: Path, task: Task) -> list[Rgba | None]:
             expected=f"{count} views",
         )
     return [_read(found[n]) if n in found else None for n in range(count)]
+
+
+def _check_cameras(folder: Path, task: Task) -> None:
+    """Where the views came with cameras, these must be the suite's: another lens shifts parallax unseen."""
+    if not (folder / "transforms.json").is_file():
+        return
+    given = load_views(folder).cameras
+    if len(given) != len(task.truth):
+        return  # the count is told by the pictures
+    for n, (theirs, ours) in enumerate(zip(given, task.truth.cameras, strict=True)):
+        cosine = float(theirs.world_from_camera[:3, 2] @ ours.world_from_camera[:3, 2])
+        apart = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        if abs(theirs.fov_y_deg - ours.fov_y_deg) > MOST_FOV_DEG or apart > MOST_APART_DEG:
+            raise DataError(
+                "Predicted views were made with other cameras",
+                where=folder / "transforms.json",
+                seen=f"view {n}: lens {theirs.fov_y_deg:.2f} degrees, looking {apart:.1f} degrees past the suite's",
+                expected=f"lens {ours.fov_y_deg:.2f} degrees, the suite's directions",
+                next_step="a suite with these cameras; or remove transforms.json to score the pictures as they are",
+            )
 
 
 def _squares(path: Path, count: int) -> list[Rgba | None]:

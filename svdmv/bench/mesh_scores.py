@@ -61,7 +61,7 @@ def mesh_protocol(alignment: str, light: str) -> dict[str, Any]:
         "samples_a_side": NUM_SAMPLES,
         "f_score_threshold": THRESHOLD,
         "surface": "what is seen from outside; distances from points to triangles",
-        "views_again": "base colour without light" if light == "unlit" else "under the suite's light",
+        "rendered": "base colour without light" if light == "unlit" else "under the suite's light",
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from svdmv.bench.foreign import PROGRAMS
 from svdmv.core.require import require
 from svdmv.io.settings import configs_folder
 
@@ -16,8 +18,14 @@ def published_tables() -> list[dict[str, Any]]:
     return tables
 
 
-def published_block() -> str:
-    """HTML."""
+def not_run(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Other programs that none of the runs holds: they have no figure, not a bad one."""
+    ran = {facts.get("layout") for result in results for facts in result["methods"].values()}
+    return [name for name, told in PROGRAMS.items() if told.layout not in ran]
+
+
+def published_block(results: Sequence[Mapping[str, Any]]) -> str:
+    """HTML: what was not run, and the published tables."""
     parts = []
     for table in published_tables():
         heads = "".join(f"<th>{html.escape(c)}</th>" for c in table["columns"])
@@ -29,7 +37,9 @@ def published_block() -> str:
             f"<p class='note'>{html.escape(table['source'])}</p><div class='wide'><table>"
             f"<thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
+    absent = not_run(results)
+    said = f"<p class='note'>Not run: {html.escape(', '.join(absent))}.</p>" if absent else ""
     return (
-        "<section><details><summary>As published by their authors (other objects and protocols: not comparable "
+        f"<section>{said}<details><summary>As published by their authors (other objects and protocols: not comparable "
         f"with the tables above)</summary>{''.join(parts)}</details></section>"
     )

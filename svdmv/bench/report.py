@@ -1,27 +1,29 @@
-"""One self-contained HTML page of one or several runs: tables, curves, strips of pictures, protocol, warnings."""
+"""One self-contained HTML page of one or several runs: tables, curves, turntables, strips, protocol, warnings."""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from svdmv.bench.comparison import warnings_between
 from svdmv.bench.published import published_block
-from svdmv.bench.report_style import STYLE
-from svdmv.bench.tables import caption, column_title, load_result, rows_of, warnings_of
+from svdmv.bench.report_cases import azimuths_of, cases
+from svdmv.bench.report_style import SCRIPT, STYLE
+from svdmv.bench.tables import (
+    caption,
+    column_title,
+    column_titles,
+    load_result,
+    mesh_caption,
+    mesh_rows,
+    rows_of,
+    warnings_of,
+)
 from svdmv.io.atomic import write_text
-from svdmv.io.views import load_views
 
-STRIP_VIEWS, THUMB_PX = 7, 96
-CASES = 3
-COLORS = ("#3366cc", "#dc7a12", "#2a9d5c", "#b5394f", "#7a5bc7", "#5f6b7a", "#a08a00", "#0f8f9c")
+COLORS = ("#3b74d8", "#dc7a12", "#2a9d5c", "#c6455c", "#8a6bd6", "#738093", "#a08a00", "#0f8f9c")
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
@@ -32,7 +34,9 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width, initial-scale=1"><title>svdmv benchmark</title><style>{STYLE}</style></head>'
     )
-    write_text(out, f"{head}<body><main><h1>svdmv benchmark</h1>{body}{published_block()}</main></body></html>\n")
+    published = published_block([r for _, r in results])
+    page = f"<main><h1>svdmv benchmark</h1>{body}{published}</main><script>{SCRIPT}</script>"
+    write_text(out, f"{head}<body>{page}</body></html>\n")
 
 
 def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
@@ -47,27 +51,91 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _run(folder: Path, result: Mapping[str, Any]) -> str:
-    suite = result["suite"]
     parts = [
-        f"<h2>{_e(suite['title'])}</h2><p class='note'>{_e(caption(result))}</p>",
+        f"<h2>{_e(result['suite']['title'])}</h2>",
+        _card(result),
+        f"<p class='note'>{_e(caption(result))}</p>",
         _table(result),
+        _meshes(result),
+        _conventions(result),
         _margins(result),
+        _swing(result),
+        _curves(result, azimuths_of(folder, result)),
+        cases(folder, result),
+        _protocol(result),
     ]
-    parts += [_curves(result), _cases(folder, result), _protocol(result)]
     return "<section>" + "".join(parts) + "</section>"
 
 
+def _card(result: Mapping[str, Any]) -> str:
+    """What decides the figures, at a glance; all of it is in the protocol below."""
+    suite = result["suite"]
+    networks = [f"{m}: {facts['detail']}" for m, facts in result["metrics"].items() if facts["detail"]]
+    facts = [
+        ("suite", f"{suite['name']} v{suite['version']}, hash {suite['sha256'][:12]}"),
+        ("objects", f"{len(result['objects'])} of {result['objects_of_suite']}"),
+        ("cameras", f"{', '.join(result['tracks'])}; lens {result['fov_y_deg']:g} degrees"),
+        ("pictures", f"{result['size_px']} px over {', '.join(result['backgrounds'])}"),
+        ("input view", "counted" if result["input_view_counted"] else "not counted"),
+        ("averaging", f"{result['averaging']}; bootstrap over objects"),
+        ("seeds", result["seeds"]),
+        ("networks", "; ".join(networks) or "none"),
+    ]
+    return "<dl class='card'>" + "".join(f"<div><dt>{_e(k)}</dt><dd>{_e(v)}</dd></div>" for k, v in facts) + "</dl>"
+
+
+def _rows(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], kinds: Mapping[str, str]) -> str:
+    """An HTML table; titles are HTML, cells are text, kinds: row -> class."""
+    heads = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(
+        f"<tr class='{kinds.get(name, '')}'><th>{_e(name)}</th>" + "".join(f"<td>{_e(c)}</td>" for c in cells) + "</tr>"
+        for name, cells in rows
+    )
+    return f"<div class='wide'><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _kinds(result: Mapping[str, Any]) -> dict[str, str]:
+    return {name: facts["kind"] for name, facts in result["methods"].items()}
+
+
 def _table(result: Mapping[str, Any]) -> str:
-    heads = "".join(
-        f"<th>{_e(column_title(result, m))}<br><small>{_e(result['metrics'][m]['detail'])}</small></th>"
-        for m in result["metrics"]
-    )
-    kinds = {name: facts["kind"] for name, facts in result["methods"].items()}
-    rows = "".join(
-        f"<tr class='{kinds[name]}'><th>{_e(name)}</th>" + "".join(f"<td>{_e(c)}</td>" for c in cells) + "</tr>"
-        for name, cells in rows_of(result)
-    )
-    return f"<div class='wide'><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    details = [result["metrics"][m]["detail"] for m in result["metrics"]]
+    titles = column_titles(result)
+    details += [result.get("consistency", "")] * (len(titles) - len(details))
+    heads = [f"{_e(t)}<br><small>{_e(d)}</small>" for t, d in zip(titles, details, strict=True)]
+    return _rows(heads, rows_of(result), _kinds(result))
+
+
+def _meshes(result: Mapping[str, Any]) -> str:
+    titles, rows = mesh_rows(result)
+    if not rows:
+        return ""
+    note = f"<p class='note'>{_e(mesh_caption(result))}</p>"
+    return f"<h3>Meshes</h3>{note}" + _rows([_e(t) for t in titles], rows, _kinds(result))
+
+
+def _conventions(result: Mapping[str, Any]) -> str:
+    """What the alignment check found; nothing was changed by it."""
+    rows = []
+    for method, found in result["alignment"].items():
+        if not found["searched"]:
+            continue
+        best = found["commonest"]
+        offset = "none" if best is None else _flat({k: v for k, v in best.items() if not k.endswith("_db")})
+        scores = "" if best is None else f"{best['as_is_db']:.2f} / {best['best_db']:.2f}"
+        turns = f"{found['direction']} ({found['direction_ours']} : {found['direction_reversed']})"
+        suspicious = f"{found['suspicious']} of {found['searched']}"
+        rows.append((method, [turns, suspicious, offset, scores, "convention?" if found["convention"] else "no"]))
+    if not rows:
+        return ""
+    heads = [
+        "turns (ours : reversed)",
+        "orbits that fit better otherwise",
+        "commonest offset",
+        "dB as is / there",
+        "convention",
+    ]
+    return f"<details><summary>Alignment check</summary>{_rows(heads, rows, {})}</details>"
 
 
 def _margins(result: Mapping[str, Any]) -> str:
@@ -90,95 +158,68 @@ def _margins(result: Mapping[str, Any]) -> str:
     )
 
 
-def _curves(result: Mapping[str, Any]) -> str:
-    """Score against view number, one small chart a metric, oracles left out."""
+def _swing(result: Mapping[str, Any]) -> str:
+    """The same views over other backgrounds."""
+    if len(result["backgrounds"]) < 2:
+        return ""
+    rows = []
+    for method in result["methods"]:
+        for background in result["backgrounds"]:
+            values = result["swing"][background][method].values()
+            rows.append((f"{method}, {background}", ["" if v is None else f"{v:.3f}" for v in values]))
+    heads = [_e(column_title(result, m)) for m in result["metrics"]]
+    return f"<details><summary>Over other backgrounds</summary>{_rows(heads, rows, {})}</details>"
+
+
+def _curves(result: Mapping[str, Any], azimuths: Sequence[float] | None) -> str:
+    """Score against azimuth, one small chart a metric, oracles left out."""
     names = [m for m, facts in result["methods"].items() if facts["kind"] != "oracle"]
     legend = "".join(
         f"<span><i style='background:{COLORS[n % len(COLORS)]}'></i>{_e(m)}</span>" for n, m in enumerate(names)
     )
-    charts = "".join(_chart(metric, [result["curves"][m][metric] for m in names]) for metric in result["metrics"])
+    charts = "".join(
+        _chart(metric, [result["curves"][m][metric] for m in names], azimuths) for metric in result["metrics"]
+    )
     return f"<h3>Along the orbit</h3><p class='legend'>{legend}</p><div class='charts'>{charts}</div>"
 
 
-def _chart(metric: str, curves: Sequence[Sequence[float | None]]) -> str:
-    values = [v for curve in curves for v in curve[1:] if v is not None]
+def _chart(metric: str, curves: Sequence[Sequence[float | None]], azimuths: Sequence[float] | None) -> str:
+    count = max(map(len, curves), default=0)
+    places = list(azimuths) if azimuths is not None and len(azimuths) >= count else [float(n) for n in range(count)]
+    shown = [[(a, v) for a, v in zip(places[1:], curve[1:], strict=False) if v is not None] for curve in curves]
+    values = [v for curve in shown for _, v in curve]
     if not values:
         return ""
     low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    width, height = 280, 120
+    first, last = (0.0, 360.0) if azimuths is not None else (0.0, float(max(count - 1, 1)))
+    width, height, left = 280, 130, 36
+    scale = (width - left - 14) / (last - first)
     lines = []
-    for n, curve in enumerate(curves):
+    for n, curve in enumerate(shown):
         points = " ".join(
-            f"{34 + k / max(len(curve) - 1, 1) * (width - 40):.1f},{8 + (1 - (v - low) / span) * (height - 24):.1f}"
-            for k, v in enumerate(curve)
-            if v is not None and k > 0
+            f"{left + (a - first) * scale:.1f},{8 + (1 - (v - low) / ((high - low) or 1.0)) * (height - 34):.1f}"
+            for a, v in curve
         )
         lines.append(f"<polyline points='{points}' fill='none' stroke='{COLORS[n % len(COLORS)]}' stroke-width='1.6'/>")
-    axis = (
-        "".join(f"<text x='0' y='{y}' class='axis'>{v:.3g}</text>" for v, y in ((high, 12), (low, height - 14)))
-        + f"<text x='34' y='{height - 2}' class='axis'>view 1</text>"
+    ticks = (0, 90, 180, 270, 360) if azimuths is not None else (0, count - 1)
+    axis = "".join(
+        f"<text x='{left + (t - first) * scale:.1f}' y='{height - 5}' text-anchor='middle' class='axis'>{t}</text>"
+        for t in ticks
     )
+    axis += "".join(f"<text x='2' y='{y}' class='axis'>{v:.3g}</text>" for v, y in ((high, 12), (low, height - 22)))
     drawing = f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{_e(metric)}'>{axis}{''.join(lines)}</svg>"
-    return f"<figure>{drawing}<figcaption>{_e(metric)}</figcaption></figure>"
-
-
-def _cases(folder: Path, result: Mapping[str, Any]) -> str:
-    """Best and worst objects of every model by its first metric: truth, prediction, error."""
-    parts = []
-    metric = next(iter(result["metrics"]))
-    better = result["metrics"][metric]["higher_is_better"]
-    for method in (m for m, facts in result["methods"].items() if facts["kind"] == "model"):
-        scored = [(n, v[method][metric]) for n, v in result["per_object"].items() if v[method][metric] is not None]
-        scored.sort(key=lambda row: row[1], reverse=better)
-        chosen = scored if len(scored) <= 2 * CASES else [*scored[:CASES], *scored[-CASES:]]
-        strips = "".join(_strip(folder, method, name, value, metric, result["tracks"][0]) for name, value in chosen)
-        if strips:
-            parts.append(f"<h3>{_e(method)}: best and worst by {_e(metric)}</h3>{strips}")
-    return "".join(parts)
-
-
-def _strip(folder: Path, method: str, name: str, value: float, metric: str, track: str) -> str:
-    home = folder / "predictions" / method / name / f"{track}-s0"
-    truth = folder / "references" / name / track
-    if not (home / "transforms.json").is_file() or not (truth / "transforms.json").is_file():
-        return ""
-    made, true = (load_views(path).on_background() for path in (home, truth))
-    picks = np.linspace(0, len(true) - 1, min(STRIP_VIEWS, len(true))).astype(int)
-    error = np.abs(made - true).mean(-1, keepdims=True).repeat(3, -1)
-    rows = [
-        np.concatenate([_thumb(views[n]) for n in picks], 1) for views in (true, made, 1 - np.clip(3 * error, 0, 1))
-    ]
-    data = _png(np.concatenate(rows, 0))
-    return (
-        f"<figure class='strip'><img alt='{_e(name)}: truth, prediction, error' src='data:image/png;base64,{data}'>"
-        f"<figcaption>{_e(name)}, {_e(metric)} {value:.3f}; rows: truth, prediction, error times 3</figcaption>"
-        "</figure>"
-    )
-
-
-def _thumb(picture: np.ndarray) -> np.ndarray:
-    image = Image.fromarray(np.round(picture * 255).astype(np.uint8))
-    return np.asarray(image.resize((THUMB_PX, THUMB_PX), Image.Resampling.LANCZOS))
-
-
-def _png(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    along = "azimuth, degrees" if azimuths is not None else "view"
+    return f"<figure>{drawing}<figcaption>{_e(metric)} against {along}</figcaption></figure>"
 
 
 def _protocol(result: Mapping[str, Any]) -> str:
     facts: list[tuple[str, Any]] = [
         ("suite", f"{result['suite']['name']} version {result['suite']['version']}, {result['suite']['sha256']}"),
-        ("cameras", f"{', '.join(result['tracks'])}; lens {result['fov_y_deg']:g} degrees; {result['size_px']} px"),
-        ("input view counted", result["input_view_counted"]),
-        ("averaging", result["averaging"]),
-        ("seeds", result["seeds"]),
         *((f"as published: {k}", v) for k, v in result["published"].items()),
         *((f"our choice: {k}", v) for k, v in result["ours"].items()),
         *((f"method {k}", v) for k, v in result["methods"].items()),
         *((f"seconds a prediction: {k}", v) for k, v in result["seconds"].items() if v is not None),
+        *((f"peak memory MB: {k}", v) for k, v in result["peak_memory_mb"].items() if v is not None),
         ("software", result["versions"]),
         ("hardware", result["hardware"]),
         ("objects", result["attribution"]),

@@ -40,7 +40,7 @@ def shown_as(name: str) -> Whole:
     if name in WHOLES:
         return WHOLES[name]
     metric = name.removeprefix("mesh_")
-    return Whole(f"{metric} again", 2 if metric.startswith("psnr") else 3)
+    return Whole(f"rendered {metric}", 2 if metric.startswith("psnr") else 3)
 
 
 def whole_summary(rows: Sequence[Mapping[str, Any]], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
