@@ -24,11 +24,12 @@ from svdmv.diffusion.info import CheckpointInfo, Framing
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.perceptual import Lpips
 from svdmv.io.atomic import whole_file, write_json
+from svdmv.train.ablation import run_ablation
 from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
 from svdmv.train.config import TrainConfig
 from svdmv.train.finetune import Loop, finetune
 from svdmv.train.networks import new_autoencoder, new_image_encoder, new_unet
-from svdmv.train.parallel import Team, team_from_environment
+from svdmv.train.parallel import ALONE, Team, team_from_environment
 from svdmv.train.store_batches import LatentOrbits, StoreBatches, encode_orbits, variants_of
 
 Report = Callable[[str, int, int], None]
@@ -86,48 +87,15 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
     began, out = time.monotonic(), Path(config.out)
     device = resolved_device(config.device)
     team = team_from_environment(device)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-
-    def left() -> float:
-        return config.minutes - (time.monotonic() - began) / 60
-
-    def say(stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: report(stage, done, total) if report is not None else None
-
-    store_folder = out / "store"
-    rendered = True
-    if team.writes and not (store_folder / "index.json").is_file():
-        items = object_sources(config)
-        rendered = render_parts(
-            items, config.rendering, store_folder, workers=config.workers, minutes=left(), report=say("render")
-        )
-        if rendered:
-            assemble(items, config.rendering, store_folder)
-    if team.any(not rendered):
+    prepared = prepared_latents(config, device, team, report)
+    if prepared is None:
         return False
-    store = OrbitStore.open(store_folder)
-
-    vae = new_autoencoder(config.autoencoder_shape, config.recipe.network_seed)
-    lpips = _lpips(config)
-    if not train_autoencoder(
-        vae,
-        store,
-        config.autoencoder,
-        out / "autoencoder",
-        lpips=lpips,
-        minutes=left(),
-        device=device,
-        team=team,
-        report=say("autoencoder"),
-    ):
-        return False
-    model = new_model(config, vae)
-    latents = _latents(model, store, config, out, device, team, say("encode"))
+    model, store, latents = prepared
     settings, (train, _) = config.finetuning, store.split(0.03)
-    scaling = float(vae.config.scaling_factor)
+    scaling = float(model.vae.config.scaling_factor)
     source = StoreBatches(store, latents, train, settings.batch, scaling, settings.seed)
-    loop = Loop(left(), device, team=team, accept_changes=config.accept_changes, report=say("finetune"))
+    left = config.minutes - (time.monotonic() - began) / 60
+    loop = Loop(left, device, team=team, accept_changes=config.accept_changes, report=_staged(report, "finetune"))
     if not finetune(model, source, settings, out / "finetuning", loop):
         return False
     if not team.writes:
@@ -136,6 +104,69 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
     figures = measure_autoencoder(load_checkpoint(config.checkpoint).vae, store)
     write_json(out / "trained.json", {"autoencoder": figures, "orbits": len(store), "device": device})
     return True
+
+
+def train_ablation(config: TrainConfig, report: Report | None = None) -> Path | None:
+    """Priors compared on svdmv-mini's network and data (see run_ablation); the figure, or None when time is spent."""
+    device = resolved_device(config.device)
+    prepared = prepared_latents(config, device, ALONE, report)
+    if prepared is None:
+        return None
+    model, store, latents = prepared
+    return run_ablation(
+        lambda: new_model(config, model.vae),
+        store,
+        latents,
+        config.finetuning,
+        Path(config.out) / "ablation",
+        device=device,
+        report=report,
+    )
+
+
+def prepared_latents(
+    config: TrainConfig, device: str, team: Team, report: Report | None = None
+) -> tuple[SvdMv, OrbitStore, LatentOrbits] | None:
+    """Rendered orbits, a trained autoencoder with fresh networks around it, latents; None when time is spent."""
+    began, out = time.monotonic(), Path(config.out)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+
+    def left() -> float:
+        return config.minutes - (time.monotonic() - began) / 60
+
+    store_folder = out / "store"
+    rendered = True
+    if team.writes and not (store_folder / "index.json").is_file():
+        items = object_sources(config)
+        told = _staged(report, "render")
+        rendered = render_parts(
+            items, config.rendering, store_folder, workers=config.workers, minutes=left(), report=told
+        )
+        if rendered:
+            assemble(items, config.rendering, store_folder)
+    if team.any(not rendered):
+        return None
+    store = OrbitStore.open(store_folder)
+    vae = new_autoencoder(config.autoencoder_shape, config.recipe.network_seed)
+    if not train_autoencoder(
+        vae,
+        store,
+        config.autoencoder,
+        out / "autoencoder",
+        lpips=_lpips(config),
+        minutes=left(),
+        device=device,
+        team=team,
+        report=_staged(report, "autoencoder"),
+    ):
+        return None
+    model = new_model(config, vae)
+    return model, store, _latents(model, store, config, out, device, team, _staged(report, "encode"))
+
+
+def _staged(report: Report | None, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(stage, done, total) if report is not None else None
 
 
 def new_model(config: TrainConfig, vae: Any) -> SvdMv:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from svdmv.core import ConfigError
-from svdmv.dataset.loader import OrbitLoader, OrbitSample
+from svdmv.dataset.loader import OrbitLoader
 from svdmv.diffusion.conditioning import Condition, condition_latents, id_rows, image_tokens
 from svdmv.diffusion.edm import karras_sigmas
 from svdmv.diffusion.generate import start_noise
@@ -45,19 +46,33 @@ class Watching:
 
 
 @torch.no_grad()
-def drawn_orbit(model: SvdMv, sample: OrbitSample, num_steps: int, seed: int) -> Tensor:
-    """(V, 3 or 4, H, W) in [-1, 1]: the orbit of a sample's input view, told the sample's own cameras, in our order."""
+def drawn_orbit(
+    model: SvdMv,
+    pixels: Tensor,
+    elevations_deg: NDArray[np.float64],
+    azimuths_deg: NDArray[np.float64],
+    num_steps: int,
+    seed: int,
+) -> Tensor:
+    """The orbit of an input view, told these cameras.
+
+    Args:
+        pixels: (1, 3 or 4, H, W) in [-1, 1]. elevations_deg, azimuths_deg: (V,), the input view first.
+        num_steps: of the sampler; 0 = the checkpoint's.
+
+    Returns:
+        (V, 3 or 4, H, W) in [-1, 1] on the CPU, the input view first.
+    """
     info, device = model.info, model.device
     turn = view_of_frame(info)
-    pixels = pixels_of(sample.pixels[:1]).to(device)
+    pixels = pixels.to(device)
     strength = torch.full((1,), info.noise_aug, device=device)
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed ^ 0x5EED)).to(device)
-    angles = {"elevations_deg": sample.elevations_deg, "azimuths_deg": sample.azimuths_deg}
-    rows = {n: torch.tensor(a[turn], dtype=torch.float32, device=device)[None] for n, a in angles.items()}
-    if info.ids_per_view:
-        ids = id_rows(info, rows["elevations_deg"], strength, rows["azimuths_deg"])
-    else:
-        ids = id_rows(info, torch.tensor(sample.elevations_deg[:1], dtype=torch.float32, device=device), strength)
+    elevations, azimuths = (
+        torch.tensor(a[turn], dtype=torch.float32, device=device)[None] for a in (elevations_deg, azimuths_deg)
+    )
+    told = (elevations, strength, azimuths) if info.ids_per_view else (elevations[:, info.input_view_index], strength)
+    ids = id_rows(info, *told)
     condition = Condition(
         image_tokens(model.image_encoder, pixels, info.clip_size),
         condition_latents(model.vae, pixels, strength, noise),
@@ -76,12 +91,12 @@ def orbit_figures(model: SvdMv, drawn: Tensor, truth: Tensor, lpips: Lpips | Non
     """Means over all views but the input: psnr (dB), clip_s (cosine by the model's own image encoder), lpips (alex),
     and motion, the mean change from view to view as a share of the true orbit's: near 0 the orbit stands still.
     """
-    one, two = drawn[1:, :3], truth[1:]
+    one, two = drawn[1:, :3], truth[1:, :3]
     error = ((one - two) / 2).square().mean((1, 2, 3))
     device, size = next(model.image_encoder.parameters()).device, model.info.clip_size
     tokens = [image_tokens(model.image_encoder, p.to(device), size)[:, 0].float() for p in (one, two)]
     alike = torch.nn.functional.cosine_similarity(tokens[0], tokens[1])
-    steps = [(views - views.roll(1, 0)).abs().mean() for views in (drawn[:, :3], truth)]
+    steps = [(views - views.roll(1, 0)).abs().mean() for views in (drawn[:, :3], truth[:, :3])]
     figures = {
         "psnr": float((-10 * error.clamp(min=1e-10).log10()).mean()),
         "clip_s": float(alike.mean()),
@@ -110,7 +125,8 @@ class Validation:
         for number in range(min(self.watching.orbits, len(self.loader))):
             sample = self.loader.sample(number)
             truth = pixels_of(sample.pixels)
-            drawn = drawn_orbit(model, sample, self.watching.num_steps, self.watching.seed + number)
+            angles = (sample.elevations_deg, sample.azimuths_deg)
+            drawn = drawn_orbit(model, truth[:1], *angles, self.watching.num_steps, self.watching.seed + number)
             rows.append(orbit_figures(model, drawn, truth, net))
             shown = range(0, len(truth), max(len(truth) // 7, 1))
             sheet += [torch.cat([views[n] for n in shown], 2) for views in (truth, drawn[:, :3])]
