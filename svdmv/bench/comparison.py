@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from svdmv.bench.statistics import paired_test
+from svdmv.bench.whole_scores import shown_as, whole_names
+from svdmv.core import ConfigError, InputError
 
 PROTOCOL = ("size_px", "tracks", "backgrounds", "input_view_counted", "fov_y_deg")
 
@@ -19,9 +25,14 @@ def warnings_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> lis
         a, b = (f"{r['suite']['name']} v{r['suite']['version']} {r['suite']['sha256'][:12]}" for r in (first, second))
         out.append(f"other suites: {a} and {b}")
     out += [f"other {key}: {first[key]} and {second[key]}" for key in PROTOCOL if first[key] != second[key]]
+    out += [f"other {key}" for key in ("consistency", "meshes") if first.get(key) != second.get(key)]
     for metric in first["metrics"].keys() & second["metrics"].keys():
         if first["metrics"][metric] != second["metrics"][metric]:
             out.append(f"other networks behind {metric}")
+    made = [r.get("references", {}) for r in (first, second)]
+    other = [name for name in made[0].keys() & made[1].keys() if made[0][name] != made[1][name]]
+    if other and first["suite"]["sha256"] == second["suite"]["sha256"]:
+        out.append(f"true views made by other code or from other files ({len(other)} objects)")
     return out
 
 
@@ -30,29 +41,94 @@ def shared_objects(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[
     return [name for name in first["per_object"] if name in second["per_object"]]
 
 
-def comparison_text(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    """Every model of the first run against every model of the second, metric by metric."""
-    lines = [f"WARNING {w}" for w in warnings_between(first, second)]
+@dataclass(frozen=True)
+class Difference:
+    """One model of the first run against one of the second, by one metric. gain: positive = the first is better."""
+
+    first: str
+    second: str
+    metric: str
+    gain: float
+    low_95: float
+    high_95: float
+    p_value: float
+    objects: int
+    objects_needed: int | None
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:
+    """Every model of the first run against every model of the second, metric by metric that both have.
+
+    Raises InputError: no common object, or a run without a model.
+    """
     objects = shared_objects(first, second)
-    lines.append(f"{len(objects)} objects in both")
     models = [[m for m, facts in r["methods"].items() if facts["kind"] == "model"] for r in (first, second)]
+    if not objects or not all(models):
+        raise InputError(
+            "The runs cannot be compared",
+            where=f"{first['suite']['name']}, {second['suite']['name']}",
+            seen="no common object" if not objects else "a run without a model",
+            expected="two runs over the same objects, each with a model or a folder of views",
+        )
+    out = []
     for a in models[0]:
         for b in models[1]:
-            lines.append(f"{a} (first) - {b} (second); positive = first better")
-            for metric, facts in first["metrics"].items():
-                if metric not in second["metrics"]:
-                    lines.append(f"  {metric}: only in the first")
-                    continue
-                columns = [_column(r, m, metric, objects) for r, m in ((first, a), (second, b))]
-                test = paired_test(*columns, higher_is_better=facts["higher_is_better"])
-                needed = "" if test.objects_needed is None else f", {test.objects_needed} objects would show it"
-                lines.append(
-                    f"  {metric}: {test.gain.mean:+.4f} [{test.gain.low:+.4f}, {test.gain.high:+.4f}], "
-                    f"p {test.p_value:.3f}{needed}"
-                )
+            for name, better in _shared_figures(first, second):
+                columns = [_column(r, m, name, objects) for r, m in ((first, a), (second, b))]
+                test = paired_test(*columns, higher_is_better=better)
+                if not np.isnan(test.gain.mean):
+                    interval = (test.gain.mean, test.gain.low, test.gain.high)
+                    out.append(Difference(a, b, name, *interval, test.p_value, test.objects, test.objects_needed))
+    return out
+
+
+def comparison_text(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Warnings, then every difference, for a terminal."""
+    lines = [f"WARNING {w}" for w in warnings_between(first, second)]
+    lines.append(f"{len(shared_objects(first, second))} objects in both")
+    pair: tuple[str, str] | None = None
+    for row in differences(first, second):
+        if pair != (row.first, row.second):
+            pair = row.first, row.second
+            lines.append(f"{row.first} (first) - {row.second} (second); positive = first better")
+        needed = "" if row.objects_needed is None else f", {row.objects_needed} objects would show it"
+        gain = f"{row.gain:+.4f} [{row.low_95:+.4f}, {row.high_95:+.4f}]"
+        lines.append(f"  {row.metric}: {gain}, p {row.p_value:.3f}{needed}")
+    lines += [f"  {metric}: only in the first" for metric in first["metrics"] if metric not in second["metrics"]]
     return "\n".join(lines) + "\n"
 
 
-def _column(result: Mapping[str, Any], method: str, metric: str, objects: list[str]) -> np.ndarray:
-    values = [result["per_object"][name][method][metric] for name in objects]
+def styled_comparison(first: Mapping[str, Any], second: Mapping[str, Any], style: str) -> str:
+    """text, json or csv. Raises ConfigError: another style."""
+    if style == "text":
+        return comparison_text(first, second)
+    rows = [asdict(row) for row in differences(first, second)]
+    if style == "json":
+        return json.dumps({"warnings": warnings_between(first, second), "differences": rows}, indent=1) + "\n"
+    if style != "csv":
+        raise ConfigError(
+            "The format of the comparison is unknown", where="--format", seen=style, expected="text, json, csv"
+        )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(Difference.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _shared_figures(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """Metrics and whole figures that both have, and whether higher is better."""
+    out = [(m, bool(facts["higher_is_better"])) for m, facts in first["metrics"].items() if m in second["metrics"]]
+    for name in whole_names(first, ""):
+        better = shown_as(name).higher_is_better
+        if better is not None and name in whole_names(second, ""):
+            out.append((name, better))
+    return out
+
+
+def _column(result: Mapping[str, Any], method: str, name: str, objects: list[str]) -> np.ndarray:
+    if name in result["metrics"]:
+        values = [result["per_object"][o][method][name] for o in objects]
+    else:
+        values = [result["whole"][method].get(name, {}).get("per_object", {}).get(o) for o in objects]
     return np.array([np.nan if v is None else v for v in values], np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from svdmv.bench.foreign import PROGRAMS
 from svdmv.bench.methods import ALWAYS, method_names
 from svdmv.bench.metrics import metric_from_name, metric_names
 from svdmv.bench.suite import load_suite, suite_names
@@ -10,14 +11,14 @@ from svdmv.core import SvdmvError
 NEEDS = {
     "mean_orbit": "store=ORBITS",
     "nearest_orbit": "store=ORBITS",
-    "svdmv": "model=ID|PATH",
+    "svdmv": "model=ID|PATH, through=mesh for cameras it does not draw",
     "reference_vae": "model=ID|PATH",
-    "folder": "views=FOLDER, layout=NAME",
+    "folder": "views=FOLDER of views or meshes, layout=NAME",
 }
 
 
 def listing() -> str:
-    """Text in three blocks."""
+    """Text in four blocks."""
     lines = ["suites (suite=)"]
     for name in suite_names():
         suite = load_suite(name)
@@ -27,6 +28,8 @@ def listing() -> str:
     for name in method_names():
         note = "always run" if name in ALWAYS else NEEDS.get(name, "")
         lines.append(f"  {name:<18}{note}".rstrip())
+    lines.append("other programs (svdmv bench inputs --for, svdmv bench score --layout)")
+    lines += [f"  {name:<18}{', '.join(told.suites)}" for name, told in PROGRAMS.items()]
     lines.append("metrics (metrics=)")
     for name in metric_names():
         try:
