@@ -64,7 +64,7 @@ def run_ablation(
     bf16: bool = True,
     report: Callable[[str, int, int], None] | None = None,
 ) -> Path:
-    """Train all three, look at held-out orbits `looks` times, draw the curves; the figure. It can be stopped anywhere."""
+    """Train all three, look at held-out orbits `looks` times, draw the curves; the figure. It goes on anywhere."""
     train, held = store.split(0.1)
     first = np.array([mark_of(f"prior {store.ids[n]}") < 0.5 for n in train])
     scaling = float(new_model().vae.config.scaling_factor)
