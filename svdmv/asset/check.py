@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
+from svdmv.asset.check_rows import Check, density_row, seam_row, thickness_row
 from svdmv.core import Asset
+from svdmv.geometry.atlas import atlas_stretch
 from svdmv.geometry.raster import texel_map
 from svdmv.geometry.topology import (
     bad_edges,
@@ -21,19 +23,15 @@ OVERLAP_PX = 1024
 UNIT_BALL_RADIUS = 1.0
 
 
-class Check(NamedTuple):
-    """One row of the report: what was asked, whether it holds, the value met."""
-
-    name: str
-    ok: bool
-    value: str
-
-
 def check_asset(asset: Asset) -> list[Check]:
     """The rows of the report; the asset is accepted when all are ok.
 
-    Closedness and components are judged after merging vertices at equal positions, as loaders do.
+    Closedness and components are judged after merging vertices at equal positions, as loaders do. An asset that was
+    scaled to metres is judged as it was before.
     """
+    scale = float(asset.provenance.get("scale", 1.0))
+    if scale != 1.0:
+        asset = replace(asset, mesh=asset.mesh.transformed(np.diag([1 / scale, 1 / scale, 1 / scale, 1.0])))
     mesh = asset.mesh
     if not len(mesh.faces):
         return [Check("has faces", False, "0")]
@@ -55,7 +53,7 @@ def check_asset(asset: Asset) -> list[Check]:
         Check("finite", True, "all values"),  # Mesh refuses anything else
         Check("fits the unit ball", reach <= UNIT_BALL_RADIUS + 1e-6, f"radius {reach:.4f}"),
     ]
-    return rows + _normal_rows(asset) + _texture_rows(asset)
+    return [*rows, thickness_row(asset), *_normal_rows(asset), *_texture_rows(asset)]
 
 
 def _normal_rows(asset: Asset) -> list[Check]:
@@ -81,6 +79,9 @@ def _texture_rows(asset: Asset) -> list[Check]:
     layers = texel_map(mesh.uvs[mesh.faces], OVERLAP_PX, OVERLAP_PX, gutter=0).layers
     share = float((layers > 1).sum() / max((layers > 0).sum(), 1))
     rows.append(Check("uv without overlap", share <= 0.002, f"{100 * share:.3f} % of the charts"))
+    rows += [density_row(asset), seam_row(asset)]
+    stretch = atlas_stretch(mesh.vertices, mesh.faces, mesh.uvs[mesh.faces])
+    rows.append(Check("uv stretch", stretch.mean <= 1.5, f"{stretch.mean:.3f} (1 = none)"))
     story = asset.provenance.get("asset")
     seen = story.get("seen_share") if isinstance(story, dict) else None
     if seen is not None:

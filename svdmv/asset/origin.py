@@ -6,12 +6,12 @@ side, black = no surface. The brightness is the confidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.core import DataError
+from svdmv.core import Asset, DataError
 
 NOTHING, SEEN, GENERATED, FILLED, MIRRORED = range(5)
 NAMES = ("nothing", "seen", "generated", "filled", "mirrored")
@@ -74,3 +74,9 @@ def origin_from_picture(picture: NDArray[np.uint8]) -> OriginMap:
         )
     sure = np.round((bright.astype(np.float32) - _DARKEST) * (255 / (255 - _DARKEST)))
     return OriginMap(kind, np.where(kind == NOTHING, 0, sure).astype(np.uint8))
+
+
+def with_base_color(asset: Asset, pixels: NDArray[np.uint8]) -> Asset:
+    """The asset with another base colour picture, (H, W, 4) uint8, on its first material."""
+    first = replace(asset.materials[0], base_color_srgb=pixels)
+    return replace(asset, materials=(first, *asset.materials[1:]))

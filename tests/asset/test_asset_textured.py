@@ -171,3 +171,19 @@ def test_the_report_passes_a_sound_cube_and_sees_each_damage() -> None:
     assert "seen by the views" in failing(replace(sound, provenance={"asset": {"seen_share": 0.1}}))
     nothing = Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
     assert failing(Asset(nothing)) == {"has faces"}
+
+
+def test_the_report_sees_thin_plates_uneven_texels_and_seams() -> None:
+    vertices, faces = cube(0.5)
+    thin = plain_asset((vertices * (1, 1, 0.002), faces))
+    assert "thickness" in failing(thin)
+    sound = plain_asset((vertices, faces))
+    uvs = sound.mesh.uvs
+    assert uvs is not None
+    squeezed = uvs.copy()
+    squeezed[:12] = uvs[:12] * (0.05, 0.05)
+    assert "texel density" in failing(plain_asset((vertices, faces), uvs=squeezed.astype(np.float32)))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
+    assert "seam error" in failing(replace(sound, materials=(Material(base_color_srgb=noise),)))
+    sheared = uvs * np.array((1, 0.1), np.float32)
+    assert "uv stretch" in failing(plain_asset((vertices, faces), uvs=sheared))
