@@ -22,6 +22,8 @@ GROW_PX = (0.5, 1.0, 1.5, 2.0)
 GROW_FINE_PX = 0.25
 DROP_GAIN = 0.01  # one more dropped view must gain this much mean IoU
 GROW_GAIN = 0.003
+UNBOUNDED_SHARE = 0.9  # of the space around the lines of sight that no view carves
+LEAST_IOU = 0.05  # a hull that explains so little of the masks is none
 AGREE_IOU = 0.97  # views that agree so well need no tolerance
 PATIENT_BELOW_IOU = 0.9  # below this two more dropped views are tried before giving up, above it one
 
@@ -83,7 +85,7 @@ def vote_from_silhouettes(silhouettes: Silhouettes, drop: int | None, resolution
             break
         if candidate - best.drop > (1 if best.mean_iou < PATIENT_BELOW_IOU else 0):
             break
-    if best is None:
+    if best is None or best.mean_iou < LEAST_IOU:
         raise DataError(
             "The silhouettes of the views have nothing in common: the hull is empty",
             where="reconstruct_hull",
@@ -197,6 +199,14 @@ def _ranked_field(silhouettes: Silhouettes, ranks: int) -> tuple[Lattice, NDArra
         if not touches:
             break
         radius *= 1.4
+    if solid.mean() > UNBOUNDED_SHARE:
+        raise DataError(
+            "The cameras do not see the object that their masks show",
+            where="ViewSet.cameras",
+            seen="no mask bounds the space that the lines of sight have in common",
+            expected="cameras that look at the object",
+            next_step="check the cameras: +Z of world_from_camera points into the picture",
+        )
     return lattice, ranked
 
 

@@ -30,7 +30,10 @@ RESOLUTION = 128
 LEAST_RESOLUTION = 32
 VOXEL_PX = 0.75  # no finer than so many pixels of the views
 AGREE_IOU = 0.965  # masks that agree so well with their hull need no alignment
-DENOISE_VOXELS, DENOISE_DISAGREEING_VOXELS = 0.8, 1.0
+STIFF_IOU = 0.88  # below it a free surface follows the disagreement: voxels grow and the surface stiffens
+VOXEL_STIFF_PX = 1.25
+STIFF: dict[str, Any] = {"plate": 15.0, "area": 8.0}
+DENOISE_VOXELS, DENOISE_DISAGREEING_VOXELS, DENOISE_STIFF_VOXELS = 0.8, 1.0, 1.2
 
 
 def reconstruct_sdf(
@@ -89,7 +92,10 @@ def reconstruct_sdf(
         views = replace(views, depths=None)
     begun = hull_start(views, drop=drop, align=align is not False, input_view=input_view, resolution=RESOLUTION)
     used, notes = begun.silhouettes.used, list(begun.notes)
-    points = _resolution(begun) if resolution == "auto" else resolution
+    stiff = begun.vote.mean_iou < STIFF_IOU
+    if stiff:
+        settings = replace(settings, **{name: value for name, value in STIFF.items() if name not in fit})
+    points = _resolution(begun, VOXEL_STIFF_PX if stiff else VOXEL_PX) if resolution == "auto" else resolution
     levels = tuple((max(LEAST_RESOLUTION, round(points / k)), n) for k, n in zip((8 / 3, 1.6, 1), steps, strict=True))
     settings = replace(settings, levels=levels)
     disagree = align is True or (align == "auto" and begun.vote.strict_iou < AGREE_IOU)
@@ -101,7 +107,7 @@ def reconstruct_sdf(
     field, final, alignments = _fitted(begun, plan, progress)
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
-        denoise = DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS
+        denoise = DENOISE_STIFF_VOXELS if stiff else (DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS)
     mesh, removed = _mesh(field, float(denoise))
     if removed:
         notes.append(f"{removed} small or inner parts removed")
@@ -193,15 +199,15 @@ def _colors(field: FittedField, vertices: NDArray[np.float64]) -> NDArray[np.uin
     return rounded
 
 
-def _resolution(begun: HullStart) -> int:
-    """As fine as the pixels hold, at most 128."""
+def _resolution(begun: HullStart, voxel_px: float) -> int:
+    """As fine as voxels of so many pixels, at most 128."""
     size = float((begun.vote.high - begun.vote.low).max())
     middle = (begun.vote.low + begun.vote.high) / 2
     spans = []
     for camera in (begun.views.cameras[i] for i in begun.silhouettes.used):
         depth = float(camera.project(middle[None])[1][0])
         spans.append(size * float(camera.K[1, 1]) / max(depth, 1e-9))
-    return int(np.clip(np.median(spans) / VOXEL_PX, LEAST_RESOLUTION, RESOLUTION))
+    return int(np.clip(np.median(spans) / voxel_px, LEAST_RESOLUTION, RESOLUTION))
 
 
 def _alignment_notes(alignments: list[Alignment], used: tuple[int, ...]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from analytic_shapes import box, ellipsoid, sphere, views_of
 
-from svdmv.core import ConfigError, DataError, InputError, ViewSet
+from svdmv.core import Camera, ConfigError, DataError, InputError, ViewSet
 from svdmv.geometry.topology import closed_after_merging
 from svdmv.reconstruct import Reconstruction, reconstruct_mesh
 
@@ -183,3 +183,41 @@ def test_views_that_contradict_each_other_wholly_give_a_surface_that_says_so() -
     assert len(result.mesh.faces) > 50
     assert closed_after_merging(result.mesh.vertices, result.mesh.faces)
     assert any("disagree" in note for note in result.notes)
+
+
+def turned_away(camera: Camera) -> Camera:
+    pose = camera.world_from_camera.copy()
+    pose[:3, :3] = pose[:3, :3] @ np.diag([-1.0, 1, -1])
+    return replace(camera, world_from_camera=pose)
+
+
+def test_a_camera_that_does_not_see_the_object_does_no_harm_and_all_are_refused(views: ViewSet) -> None:
+    cameras = list(views.cameras)
+    cameras[5] = turned_away(cameras[5])
+    result = reconstruct_mesh(replace(views, cameras=tuple(cameras), orbit=None), input_view=0, **QUICK)
+    assert off_by(result, box(0.3, 0.15, 0.2)) < 0.02
+    assert result.figures["mask_iou"][5] == 0
+    blind = replace(views, cameras=tuple(turned_away(c) for c in views.cameras))
+    with pytest.raises(DataError, match="do not see the object"):
+        reconstruct_mesh(blind, **QUICK)
+
+
+def test_a_pose_that_is_no_number_and_views_of_two_sizes_never_get_this_far(views: ViewSet) -> None:
+    pose = views.cameras[2].world_from_camera.copy()
+    pose[0, 3] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        replace(views.cameras[2], world_from_camera=pose)
+    cameras = (*views.cameras[:-1], views.cameras[-1].resized(64, 64))
+    with pytest.raises(DataError, match="do not agree"):
+        replace(views, cameras=cameras)
+
+
+def test_views_that_disagree_much_get_a_stiffer_surface(views: ViewSet) -> None:
+    rng = np.random.default_rng(1)
+    assert views.alphas is not None
+    alphas = np.stack([np.roll(a, tuple(rng.integers(-4, 5, 2)), (0, 1)) for a in views.alphas])
+    alphas[1::3, :, 34:] = 0
+    settings = {**QUICK, "resolution": "auto", "steps": (10, 10, 10), "align": True}
+    calm, torn = (reconstruct_mesh(replace(views, alphas=a), **settings) for a in (views.alphas, alphas))
+    assert torn.figures["mean_mask_iou"] < 0.88
+    assert torn.figures["lattice_step"] > 1.3 * calm.figures["lattice_step"]
