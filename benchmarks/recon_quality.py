@@ -4,7 +4,7 @@
     ... --jobs clean,spoiled_2d      only these kinds        ... --objects A,B      only these scans
 
 FOLDER holds the Google Scanned Objects named in OBJECTS (GLB). A run goes on from the rows that the result file already
-holds for the same code and settings; delete it to begin anew. Views: 256 px, ring of 21, fov 33.8 degrees, object in a
+holds, whatever code made them (each row names its commit); delete it to begin anew. Views: 256 px, ring of 21, fov 33.8 degrees, object in a
 sphere of radius 0.5, own rasteriser, base colour times the studio light (matte). Every mesh is cleaned and brought to
 at most 20,000 faces as `svdmv reconstruct` does it, and judged by svdmv.geometry.mesh_metrics: distances to triangles,
 only surface seen from outside counts. Chamfer is in percent of the longest side. PSNR: textured asset (1024 px) against
@@ -189,14 +189,18 @@ def warm_up(asset: Asset) -> None:
     textured_asset(made.mesh, made.views, faces=500, texture_size=64)
 
 
-def header(models: Path) -> dict[str, Any]:
-    """What the rows were made with."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+def commit_now() -> str:
+    """Of the code, short; empty outside git."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def header() -> dict[str, Any]:
+    """What the rows were made with; each row names its commit."""
     packages = ("svdmv", "numpy", "scipy", "numba", "scikit-image", "fast-simplification", "manifold3d")
     return {
         "command": shlex.join(["python", "benchmarks/recon_quality.py", "--models", "FOLDER", *sys.argv[3:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores shared with other work, no GPU",
         "threads": int(os.environ.get("NUMBA_NUM_THREADS", "0")) or os.cpu_count(),
@@ -219,10 +223,10 @@ def main() -> None:
     if chosen.alone:
         alone(chosen.models, *chosen.alone.split(":"))
         return
-    result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {**header(chosen.models), "rows": []}
+    result = json.loads(chosen.out.read_text()) if chosen.out.exists() else {**header(), "rows": []}
     done = {(r["object"], r["job"], r["elevation_deg"], r["method"]) for r in result["rows"]}
     names = chosen.objects.split(",") if chosen.objects else None
-    warm = False
+    warm, commit = False, commit_now()
     for group, name, job, degrees in plan(chosen.jobs.split(","), names):
         missing = [m for m in JOBS[job] if (name, job, degrees, m) not in done]
         if not missing:
@@ -235,7 +239,7 @@ def main() -> None:
         views = views_for(asset, job, degrees)
         for method in missing:
             row = one_row(asset, truth, views, job, degrees, method, texture=job == "clean")
-            result["rows"].append({"object": name, "group": group, **row})
+            result["rows"].append({"object": name, "group": group, **row, "commit": commit})
             write_json(chosen.out, result)
             print(name, row, flush=True)
     if "peak_memory_mb" not in result:
