@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
@@ -14,6 +15,7 @@ from svdmv.reconstruct.capture import prepared_views
 from svdmv.reconstruct.choice import method_for_views
 from svdmv.reconstruct.result import Reconstruction
 
+Report = Callable[[str, int, int], None]
 METHODS = {
     "hull": "svdmv.reconstruct.hull:reconstruct_hull",
     "sdf": "svdmv.reconstruct.sdf:reconstruct_sdf",
@@ -30,13 +32,16 @@ def reconstruction_methods() -> dict[str, str]:
     return {**found, **METHODS}
 
 
-def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -> Reconstruction:
+def reconstruct_mesh(
+    views: ViewSet, *, method: str = "auto", report: Report | None = None, **settings: Any
+) -> Reconstruction:
     """A closed mesh with vertex colours from posed views with alpha.
 
     Args:
         views: N pictures and known cameras, from anywhere; see `svdmv.reconstruct.capture` for views without alpha,
             objects of any place and size, and cameras that were measured (views without an orbit).
         method: a name of `reconstruction_methods()`, or "auto": "sdf" where the silhouettes agree, else "hull".
+        report: called with (stage, done, total) by methods that take long.
         settings: passed on to the method; "hull" and "sdf" both take `resolution` (lattice points along the longest
             side), `drop` (dissenting views ignored at each point, or "auto"), `flatten`, `align` and `input_view`.
 
@@ -68,7 +73,8 @@ def reconstruct_mesh(views: ViewSet, *, method: str = "auto", **settings: Any) -
     module, _, name = known[chosen].partition(":")
     function = getattr(importlib.import_module(module), name)
     takes = inspect.signature(function).parameters
-    defaults = {name: value for name, value in prepared.defaults.items() if name in takes}
+    offered = {**prepared.defaults, "report": report}
+    defaults = {name: value for name, value in offered.items() if name in takes}
     try:
         result: Reconstruction = function(prepared.views, **{**defaults, **settings})
     except TypeError as error:
