@@ -4,8 +4,9 @@
     ... --jobs clean,spoiled_2d      only these kinds        ... --objects A,B      only these scans
 
 FOLDER holds the Google Scanned Objects named in OBJECTS (GLB). A run goes on from the rows that the result file already
-holds, whatever code made them (each row names its commit); delete it to begin anew. Views: 256 px, ring of 21, fov 33.8 degrees, object in a
-sphere of radius 0.5, own rasteriser, base colour times the studio light (matte). Every mesh is cleaned and brought to
+holds, whatever code made them (each row names its commit); delete it to begin anew. Views: 256 px, ring of 21, fov
+33.8 degrees, object in a sphere of radius 0.5, own rasteriser, base colour times the studio light (matte). Every mesh
+is cleaned and brought to
 at most 20,000 faces as `svdmv reconstruct` does it, and judged by svdmv.geometry.mesh_metrics: distances to triangles,
 only surface seen from outside counts. Chamfer is in percent of the longest side. PSNR: textured asset (1024 px) against
 true views on white, whole picture: `ring` = 6 azimuths between the inputs, `off` = elevations -10, 40, 60. CPU seconds:
