@@ -3,7 +3,8 @@
     python benchmarks/data_stages.py ../shared/data/train OUT [--objects 40] [--size 576] [--models 0.6]
 
 One process does what a worker does, object after object, in the order of a build; the clock is that of its own CPU
-time, so that other work on the machine counts little. Orbits an hour on two free cores are computed from it.
+time, so that other work on the machine counts little. Orbits an hour on two free cores are computed from it. A run
+that is stopped leaves the result of the objects that it has done, a fair sample in the order of a build.
 """
 
 from __future__ import annotations
@@ -87,49 +88,51 @@ def main() -> None:
     whole = stages.timed("rest", shard.rendered_object)
     ended: Counter[str] = Counter()
     spent: dict[str, list[float]] = {"models": [], "procedural": []}
-    size = 0
+    sizes: list[int] = []
     given.out.mkdir(parents=True, exist_ok=True)
+    warm_mb = peak_mb()
 
     def keep(number: int, data: bytes) -> None:
         with whole_file(given.out / f"{number:05d}.blocks") as temporary:
             temporary.write_bytes(data)
 
+    def told() -> dict[str, Any]:
+        orbits, total = len(sizes), sum(stages.seconds.values())
+        return {
+            "objects": sum(ended.values()),
+            "ended": dict(ended),
+            "views": rule.num_views,
+            "size_px": rule.size,
+            "cpu_s_an_orbit": round(total / orbits, 3),
+            "cpu_s_an_orbit_by_kind": {n: round(sum(v) / max(len(v), 1), 3) for n, v in spent.items()},
+            "orbits_by_kind": {n: len(v) for n, v in spent.items()},
+            "cpu_s_an_orbit_by_stage": {name: round(stages.seconds[name] / orbits, 4) for name in STAGES},
+            "share_by_stage": {name: round(stages.seconds[name] / total, 3) for name in STAGES},
+            "orbits_an_hour_on_two_cores_computed": round(2 * 3600 * orbits / total),
+            "bytes_an_orbit": round(sum(sizes) / orbits),
+            "peak_memory_mb": round(peak_mb()),
+            "peak_memory_mb_before_the_first_object": round(warm_mb),
+            "conditions": given.conditions,
+            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+            "python": platform.python_version(),
+            "load": os.getloadavg(),
+            "command": f"python benchmarks/data_stages.py ../shared/data/train OUT --objects {given.objects} "
+            f"--size {given.size} --models {given.models}",
+        }
+
     written = stages.timed("write", keep)
-    memory = [peak_mb()]
     for number, item in enumerate(items):
         began = time.process_time()
         result = whole(item, rule, rejects, 0)
         if result.status == "rendered":
             written(number, result.data)
             spent["procedural" if item.id.startswith("shape") else "models"].append(time.process_time() - began)
-            size += len(result.data)
+            sizes.append(len(result.data))
         ended[f"{result.status} {result.reason}".strip()] += 1
-        memory.append(peak_mb())
+        if sizes:
+            write_json(given.result, told())
     shutil.rmtree(given.out)
-    orbits = ended["rendered"]
-    total = sum(stages.seconds.values())
-    result = {
-        "objects": len(items),
-        "ended": dict(ended),
-        "views": rule.num_views,
-        "size_px": rule.size,
-        "cpu_s_an_orbit": round(total / orbits, 3),
-        "cpu_s_an_orbit_by_kind": {n: round(sum(v) / max(len(v), 1), 3) for n, v in spent.items()},
-        "cpu_s_an_orbit_by_stage": {name: round(stages.seconds[name] / orbits, 4) for name in STAGES},
-        "share_by_stage": {name: round(stages.seconds[name] / total, 3) for name in STAGES},
-        "orbits_an_hour_on_two_cores_computed": round(2 * 3600 * orbits / total),
-        "bytes_an_orbit": round(size / orbits),
-        "peak_memory_mb": round(memory[-1]),
-        "peak_memory_mb_before_the_first_object": round(memory[0]),
-        "conditions": given.conditions,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "load": os.getloadavg(),
-        "command": f"python benchmarks/data_stages.py ../shared/data/train OUT --objects {given.objects} "
-        f"--size {given.size} --models {given.models}",
-    }
-    write_json(given.result, result)
-    for name, value in result.items():
+    for name, value in told().items():
         print(f"{name:<40}{value}")
 
 
