@@ -61,7 +61,7 @@ class Loop:
         trained: the modules that are trained, by name; None = UNet and image encoder.
         dealt_out: parameters are dealt out over the team already.
         told: what the run is of beside settings and data, for the check on resuming.
-        log: called with every row of the curve.
+        log: called with every row of the curve. loss: of (model, batch, draws, settings).
     """
 
     minutes: float
@@ -74,6 +74,7 @@ class Loop:
     accept_changes: bool = False
     watch: Watch | None = None
     curve_every: int = 25
+    loss: Callable[[SvdMv, Batch, Draws, Finetuning], torch.Tensor] | None = None
     log: Callable[[dict[str, float]], None] | None = None
     report: Callable[[int, int], None] | None = None
 
@@ -167,7 +168,8 @@ def _backward(model: SvdMv, batch: Batch, settings: Finetuning, step: int, loop:
             attention_for(loop.device),
         ):
             share = (part.stop - part.start) / count
-            loss = edm_loss(model, batch.rows(part, loop.device), draws.rows(part, loop.device), settings)
+            measured = loop.loss or edm_loss
+            loss = measured(model, batch.rows(part, loop.device), draws.rows(part, loop.device), settings)
             loss = loss if share == 1 else loss * share
             torch.autograd.backward(loss)
         total += loss.detach()

@@ -18,10 +18,12 @@ from svdmv.dataset.loader import OrbitLoader
 from svdmv.diffusion.checkpoint import save_checkpoint
 from svdmv.diffusion.device import resolved_device
 from svdmv.diffusion.info import CheckpointInfo, Framing
+from svdmv.diffusion.interpolation import make_interpolating, save_interpolator
 from svdmv.diffusion.model import SvdMv
 from svdmv.io.atomic import write_json
 from svdmv.train.dealt_out import PARALLEL, deal_out, gathered_unet
-from svdmv.train.finetune import Loop, Watch, finetune
+from svdmv.train.finetune import BatchSource, Loop, Watch, finetune
+from svdmv.train.interpolate import BetweenBatches, BetweenValidation, between_loss
 from svdmv.train.lora import Lora, add_adapters, merge_adapters, save_adapters
 from svdmv.train.memory import MemoryPlan, memory_plan, memory_there
 from svdmv.train.parallel import Team, team_from_environment
@@ -62,21 +64,33 @@ class Hardware:
 
 @dataclass(frozen=True)
 class FullTraining:
-    """All of it. out: the working folder, where a stopped run goes on. checkpoint: where the finished folder goes,
-    OUT/checkpoint when empty. minutes: stop after so many. accept_changes: go on although the saved state was made
-    with other settings.
+    """All of it. interpolate: train the network that draws views between views. out: the working folder, where a
+    stopped run goes on. checkpoint: where the finished folder goes, OUT/checkpoint when empty. minutes: stop after so
+    many. accept_changes: go on although the saved state was made with other settings.
     """
 
     model: StartModel = field(default_factory=StartModel)
     data: ShardData = field(default_factory=ShardData)
     finetuning: Finetuning = field(default_factory=Finetuning)
     lora: Lora = field(default_factory=Lora)
+    interpolate: bool = False
     watching: Watching = field(default_factory=Watching)
     hardware: Hardware = field(default_factory=Hardware)
     out: str = "outputs/train"
     checkpoint: str = ""
     minutes: float = 1e6
     accept_changes: bool = False
+
+    def __post_init__(self) -> None:
+        special = "lora.rank" if self.lora.rank else "interpolate" if self.interpolate else ""
+        clash = "hardware.parallel" if self.hardware.parallel != "data" else "data.cache" if self.interpolate else ""
+        if special and (clash == "hardware.parallel" or (clash and self.data.cache)):
+            raise ConfigError(
+                "Two settings do not go together",
+                where=f"{special}, {clash}",
+                seen=f"{special} and {clash}={self.hardware.parallel if 'hard' in clash else self.data.cache}",
+                expected=f"without {clash}",
+            )
 
     @property
     def folder(self) -> Path:
@@ -94,10 +108,12 @@ def train_full(config: FullTraining, report: Report | None = None, say: Say | No
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
     model = started_model(config.model)
-    training, held = loaders_of(config.data, model.info)
+    training, held = loaders_of(config.data, model.info, whole_orbits=config.interpolate)
     model.info = told_by_data(model.info, training)
     if config.lora.rank:
         add_adapters(model.unet, config.lora, config.finetuning.seed)
+    if config.interpolate:
+        make_interpolating(model.unet)
     trained = nn.ModuleDict({"unet": model.unet})
     team = team_from_environment(device)
     plan = memory_plan(model, config.finetuning, team.count, hardware.parallel, hardware.precision)
@@ -117,9 +133,7 @@ def train_full(config: FullTraining, report: Report | None = None, say: Say | No
     if not _cached(model, training, config, team, left(), report):
         return False
     cache = LatentCache.open(Path(config.data.cache)) if config.data.cache else None
-    source = ShardBatches(
-        training, model, config.finetuning.batch, cache, config.data.workers, config.data.encode_chunk
-    )
+    source = _source(model, training, cache, config)
     if hardware.parallel != "data":
         deal_out(model, team, hardware.parallel, device)
     done = finetune(
@@ -137,6 +151,7 @@ def train_full(config: FullTraining, report: Report | None = None, say: Say | No
             told={"model": asdict(config.model), "lora": asdict(config.lora), "start": model.info.sha256},
             accept_changes=config.accept_changes,
             watch=_watch(config, held, out),
+            loss=between_loss if config.interpolate else None,
             log=board_writer(out / "tensorboard") if config.watching.tensorboard and team.writes else None,
             report=staged("finetune"),
         ),
@@ -185,7 +200,17 @@ def _cached(
 def _watch(config: FullTraining, held: OrbitLoader | None, out: Path) -> Watch | None:
     if not config.watching.every or held is None:
         return None
-    return Watch(Validation(held, config.watching, out / "samples").look, config.watching.every)
+    look = Validation(held, config.watching, out / "samples").look
+    if config.interpolate:
+        look = BetweenValidation(held, config.watching.orbits, config.watching.num_steps).look
+    return Watch(look, config.watching.every)
+
+
+def _source(model: SvdMv, loader: OrbitLoader, cache: LatentCache | None, config: FullTraining) -> BatchSource:
+    size, data = config.finetuning.batch, config.data
+    if config.interpolate:
+        return BetweenBatches(loader, model, size, data.seed, data.encode_chunk)
+    return ShardBatches(loader, model, size, cache, data.workers, data.encode_chunk)
 
 
 def _save(model: SvdMv, config: FullTraining, team: Team) -> None:
@@ -197,6 +222,9 @@ def _save(model: SvdMv, config: FullTraining, team: Team) -> None:
     if config.lora.rank:
         save_adapters(unet, Path(config.out) / "adapters.safetensors")
         merge_adapters(unet)
+    if config.interpolate:
+        save_interpolator(model, folder, max_shard_mb=SHARD_MB, overwrite=True)
+        return
     save_checkpoint(
         SvdMv(unet, model.vae, model.image_encoder, model.info), folder, max_shard_mb=SHARD_MB, overwrite=True
     )

@@ -49,8 +49,12 @@ class ShardData:
     seed: int = 0
 
 
-def loaders_of(data: ShardData, info: CheckpointInfo) -> tuple[OrbitLoader, OrbitLoader | None]:
+def loaders_of(
+    data: ShardData, info: CheckpointInfo, *, whole_orbits: bool = False
+) -> tuple[OrbitLoader, OrbitLoader | None]:
     """Readers of the training objects and of those that are held out, or None where there are none.
+
+    whole_orbits: all stored views of a sample and not the checkpoint's number of them.
 
     Raises DataError: no data set, or one without cameras for a model that is told them. ConfigError: another size.
     """
@@ -74,10 +78,9 @@ def loaders_of(data: ShardData, info: CheckpointInfo) -> tuple[OrbitLoader, Orbi
         )
     names = {s["uid"] for s in manifest.samples}
     held = frozenset(name for name in names if mark_of(name) < data.held_out_share)
-    common: dict[str, Any] = {
-        "seed": data.seed,
-        "num_views": info.num_views if manifest.rule["num_views"] != info.num_views else 0,
-    }
+    stored = manifest.rule["num_views"]
+    views = 0 if whole_orbits or stored == info.num_views else info.num_views
+    common: dict[str, Any] = {"seed": data.seed, "num_views": views}
     training = OrbitLoader(Path(data.folder), uids=frozenset(names - held), **common)
     return training, OrbitLoader(Path(data.folder), uids=held, shuffle=False, **common) if held else None
 

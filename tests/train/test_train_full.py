@@ -23,7 +23,17 @@ from svdmv.train.full import FullTraining, train_full
 from svdmv.train.shard_batches import ShardBatches, encoded_views, loaders_of, pixels_of
 from svdmv.train.starts import started_model
 
-FULL = ("svd_mv_objaverse", "svd_mv_mvimgnet", "sd21_mv", "scratch_mv", "sv3d_u", "sv3d_p", "camera_lora")
+FULL = (
+    "svd_mv_objaverse",
+    "svd_mv_mvimgnet",
+    "sd21_mv",
+    "scratch_mv",
+    "sv3d_u",
+    "sv3d_p",
+    "camera_lora",
+    "interpolate_x4",
+)
+VIEWS_OF = {"camera_lora": 14, "interpolate_x4": 5}
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +70,13 @@ def test_every_experiment_is_typed_and_marks_what_is_not_published() -> None:
     for name in FULL:
         config = settings_of([f"experiment={name}"])
         assert isinstance(config, FullTraining), name
-        assert (config.model.num_views, config.model.image_size) == (14 if name == "camera_lora" else 21, 576)
+        assert (config.model.num_views, config.model.image_size) == (VIEWS_OF.get(name, 21), 576)
         text = (configs_folder() / "experiment" / f"{name}.yaml").read_text("utf-8")
         assert text.count("our choice") > 10
         unpublished = ("p_mean", "dropout", "optimizer", "warmup_steps", "average_decay", "save_every")
         lines = [line for line in text.splitlines() if line.strip().startswith(unpublished)]
         assert len(lines) == len(unpublished)
-        assert all("our choice" in line or "SVD's" in line for line in lines)
+        assert all("our choice" in line or "SVD's" in line or "p_mean: 1.0" in line for line in lines)
 
 
 def test_published_figures_stand_in_the_experiments() -> None:
@@ -99,6 +109,8 @@ def test_published_figures_stand_in_the_experiments() -> None:
         (["experiment=sv3d_u", "finetuning.learning_rate=1e3"], "above 0, to 1"),
         (["experiment=sv3d_u", "hardware.parallel=magic"], "data, zero2, zero3"),
         (["experiment=sv3d_u", "lora.motion=spiral"], "horizontal, zoom, static"),
+        (["experiment=camera_lora", "hardware.parallel=zero3"], "without hardware.parallel"),
+        (["experiment=interpolate_x4", "data.cache=there"], "without data.cache"),
     ],
 )
 def test_wrong_words_are_refused_in_one_block(words: list[str], told: str) -> None:
