@@ -21,6 +21,7 @@ METHODS = {
     "sdf": "svdmv.reconstruct.sdf:reconstruct_sdf",
     "nerf": "svdmv.reconstruct.nerf:reconstruct_nerf",
     "nerfstudio": "svdmv.reconstruct.nerfstudio:reconstruct_nerfstudio",
+    "splat": "svdmv.reconstruct.splat:reconstruct_splat",
     "tsdf": "svdmv.reconstruct.tsdf:reconstruct_tsdf",
     "poisson": "svdmv.reconstruct.poisson:reconstruct_poisson",
 }
