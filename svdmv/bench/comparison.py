@@ -99,21 +99,41 @@ def comparison_text(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 
 
 def styled_comparison(first: Mapping[str, Any], second: Mapping[str, Any], style: str) -> str:
-    """text, json or csv. Raises ConfigError: another style."""
+    """text, markdown, latex, csv or json, each with the warnings. Raises ConfigError: another style."""
+    styles = ("text", "markdown", "latex", "csv", "json")
+    if style not in styles:
+        raise ConfigError("The table format is unknown", where="--format", seen=style, expected=", ".join(styles))
     if style == "text":
         return comparison_text(first, second)
-    rows = [asdict(row) for row in differences(first, second)]
+    found, warnings = differences(first, second), warnings_between(first, second)
     if style == "json":
-        return json.dumps({"warnings": warnings_between(first, second), "differences": rows}, indent=1) + "\n"
-    if style != "csv":
-        raise ConfigError(
-            "The format of the comparison is unknown", where="--format", seen=style, expected="text, json, csv"
-        )
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(Difference.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+        return json.dumps({"warnings": warnings, "differences": [asdict(row) for row in found]}, indent=1) + "\n"
+    if style == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*Difference.__dataclass_fields__, "warnings"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**asdict(row), "warnings": "; ".join(warnings)} for row in found)
+        return text.getvalue()
+    lines = [["first", "second", "metric", "gain of the first", "p", "objects", "objects to see it"]]
+    for row in found:
+        gain = f"{row.gain:+.4f} [{row.low_95:+.4f}, {row.high_95:+.4f}]"
+        numbers = [gain, f"{row.p_value:.3f}", str(row.objects), str(row.objects_needed or "")]
+        lines.append([row.first, row.second, row.metric, *numbers])
+    if style == "markdown":
+        body = [f"| {' | '.join(line)} |" for line in (lines[0], ["---"] * len(lines[0]), *lines[1:])]
+        return "\n".join([*(f"**WARNING** {w}\n" for w in warnings), *body]) + "\n"
+    safe = str.maketrans({c: f"\\{c}" for c in "_%&#"})
+    rows = [" & ".join(cell.translate(safe) for cell in line) + " \\\\" for line in lines]
+    table = [
+        "\\begin{tabular}{lllrrrr}",
+        "\\toprule",
+        rows[0],
+        "\\midrule",
+        *rows[1:],
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join([*(f"% WARNING {w}" for w in warnings), *table]) + "\n"
 
 
 def _shared_figures(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, bool]]:

@@ -26,7 +26,7 @@ from svdmv.dataset.workers import ChildEndedError, Limits, Task, render_tasks
 from svdmv.io.atomic import write_json
 
 ENGINES = ("local", "ray")
-COMMAND_MODULE = "svdmv.bench.worker"
+COMMAND = (sys.executable, "-m", "svdmv.bench.worker")
 CARRIED = "SVDMV_"  # variables with this head go along to other machines
 LIMITS = Limits(memory_mb=0, seconds=1e9, start_seconds=1800, recycle_after=10**9, attempts=2)
 
@@ -78,8 +78,7 @@ def process_work(config: BenchConfig, out: Path, workers: int, devices: Sequence
         tasks = [Task(ObjectSource(name, "", ""), object_path(out, name)) for name in names]
         settings = BenchWork(asdict(config), tuple(devices))
         render_tasks(
-            tasks, settings, LIMITS, workers=workers, done=answered, attempt=ended,
-            command=(sys.executable, "-m", COMMAND_MODULE),
+            tasks, settings, LIMITS, workers=workers, done=answered, attempt=ended, command=COMMAND,
         )  # fmt: skip
 
     return work

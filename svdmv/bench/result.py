@@ -75,6 +75,7 @@ def result_from_rows(
             row["object"]: {m: {k: rounded(table[m][k][n]) for k in metrics} for m in names}
             for n, row in enumerate(rows)
         },
+        "references": {row["object"]: row.get("references", {}) for row in rows},
         "paired": _paired(protocol, table),
         "curve_azimuths_deg": curve_azimuths(protocol),
         "curves": {m: {k: curve(rows, m, k, background, protocol) for k in metrics} for m in names},

@@ -90,6 +90,7 @@ def object_rows(plan: RunPlan, item: SuiteObject, out: Path) -> dict[str, Any]:
                 for seed in range(plan.seeds if method.stochastic else 1):
                     record["predictions"].append(prediction_row(truth, track, method, seed, out))
         keep_first_track(truth, out / "references" / item.name)
+        record["references"] = {track.name: truth.key(track) for track in plan.suite.tracks}
     except SvdmvError as error:
         return {**record, "predictions": [], "failed": f"{error.what}: {error.seen}"}
     return record | {"seconds": round(time.perf_counter() - began, 3)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,6 +95,48 @@ def rows_of(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     return out
 
 
+def label(result: Mapping[str, Any], method: str) -> str:
+    """Name of a row, with the number of objects where its means are over fewer than the run has."""
+    counts = [value["objects"] for value in result["mean"].get(method, {}).values()]
+    total = len(result["objects"])
+    return f"{method} ({max(counts)} of {total} objects)" if counts and max(counts) < total else method
+
+
+def labelled_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Rows under their labels; then the best of several seeds, named so."""
+    wholes = len(whole_names(result, "consistency_"))
+    rows = [(label(result, name), cells) for name, cells in rows_of(result)]
+    return rows + [(name, [*cells, *[""] * wholes]) for name, cells in best_rows(result)]
+
+
+def best_rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Best of several seeds, which looks at the truth, named so."""
+    out = []
+    for name, found in result.get("best_of_seeds", {}).items():
+        cells = []
+        for metric in result["metrics"]:
+            value, digits = found[metric]["mean"], DECIMALS.get(metric, 3)
+            spread = found[metric]["spread"]
+            told = "" if spread is None else f" (seeds +-{spread:.{digits}f})"
+            cells.append("not measured" if value is None else f"{value:.{digits}f}{told}")
+        out.append((f"{name}, best of {found['seeds']} by the truth", cells))
+    return out
+
+
+def swing_rows(result: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Titles and rows of what the background decides; empty with one background."""
+    if len(result["backgrounds"]) < 2:
+        return [], []
+    metrics = [m for m in result["metrics"] if m != "iou"]
+    titles = [f"{m} {'/'.join(result['backgrounds'])}" for m in metrics]
+    rows = []
+    for name in _ordered(result):
+        values = [[result["swing"][b][name][m] for b in result["backgrounds"]] for m in metrics]
+        rows.append((name, ["/".join("-" if v is None else f"{v:.{DECIMALS.get(m, 3)}f}" for v in row)
+                            for m, row in zip(metrics, values, strict=True)]))  # fmt: skip
+    return titles, rows
+
+
 def caption(result: Mapping[str, Any]) -> str:
     """What the table is of, in one line."""
     suite = result["suite"]
@@ -106,8 +150,8 @@ def caption(result: Mapping[str, Any]) -> str:
 
 
 def styled_table(result: Mapping[str, Any], style: str) -> str:
-    """text, markdown or latex. Raises ConfigError: another style."""
-    styles = {"text": text_table, "markdown": markdown_table, "latex": latex_table}
+    """text, markdown, latex or csv. Raises ConfigError: another style."""
+    styles = {"text": text_table, "markdown": markdown_table, "latex": latex_table, "csv": csv_table}
     if style not in styles:
         raise ConfigError(
             "The table format is unknown", where="--format", seen=style, expected=", ".join([*styles, "json"])
@@ -117,10 +161,13 @@ def styled_table(result: Mapping[str, Any], style: str) -> str:
 
 def text_table(result: Mapping[str, Any]) -> str:
     """Columns in a terminal."""
-    lines = [caption(result), *_aligned(column_titles(result), rows_of(result))]
+    lines = [caption(result), *_aligned(column_titles(result), labelled_rows(result))]
     titles, rows = mesh_rows(result)
     if rows:
         lines += ["", f"meshes ({mesh_caption(result)})", *_aligned(titles, rows)]
+    titles, rows = swing_rows(result)
+    if rows:
+        lines += ["", "what the background decides", *_aligned(titles, rows)]
     return "\n".join([*lines, *warnings_of(result)]) + "\n"
 
 
@@ -135,7 +182,8 @@ def _aligned(titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
 
 def warnings_of(result: Mapping[str, Any]) -> list[str]:
     """What a reader of this run's figures has to be told, a sentence each; empty when all is well."""
-    said = [f"{name}: {why}" for name, why in result["failed_objects"].items()]
+    said = [f"not measured: {name}: {why}" for name, why in result.get("absent_metrics", {}).items()]
+    said += [f"{name}: {why}" for name, why in result["failed_objects"].items()]
     said += [f"{p['object']}, {p['method']}, {p['track']}: {p['failed']}" for p in result["failed_predictions"]]
     for method, found in result["alignment"].items():
         said += alignment_warnings(method, found)
@@ -146,16 +194,33 @@ def warnings_of(result: Mapping[str, Any]) -> list[str]:
 
 def markdown_table(result: Mapping[str, Any]) -> str:
     """For README and docs."""
-    lines = [*_piped(column_titles(result), rows_of(result)), "", caption(result)]
+    lines = [*_piped(column_titles(result), labelled_rows(result)), "", caption(result)]
     titles, rows = mesh_rows(result)
     if rows:
         lines += ["", *_piped(titles, rows), "", f"meshes ({mesh_caption(result)})"]
+    titles, rows = swing_rows(result)
+    if rows:
+        lines += ["", *_piped(titles, rows), "", "what the background decides"]
     return "\n".join(lines) + "\n"
 
 
 def _piped(titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
     lines = [f"| | {' | '.join(titles)} |", "| --- |" + " --- |" * len(titles)]
     return [*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows)]
+
+
+def csv_table(result: Mapping[str, Any]) -> str:
+    """A row a method and metric, with the suite's hash in every row."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["suite", "suite_sha256", "method", "metric", "mean", "low_95", "high_95", "objects", "pooled"])
+    for method in _ordered(result):
+        for metric, value in result["mean"][method].items():
+            cells = [value[key] for key in ("mean", "low_95", "high_95", "objects")]
+            writer.writerow(
+                [result["suite"]["name"], result["suite"]["sha256"], method, metric, *cells, value.get("pooled")]
+            )
+    return text.getvalue()
 
 
 def latex_table(result: Mapping[str, Any]) -> str:
@@ -168,10 +233,13 @@ def latex_table(result: Mapping[str, Any]) -> str:
         body = [f"{safe(name)} & {' & '.join(map(safe, cells))} \\\\" for name, cells in rows]
         return _tabular(said, [safe(t) for t in titles], body)
 
-    lines = tabular(caption(result), column_titles(result), rows_of(result))
+    lines = tabular(caption(result), column_titles(result), labelled_rows(result))
     titles, rows = mesh_rows(result)
     if rows:
         lines += tabular(f"meshes ({mesh_caption(result)})", titles, rows)
+    titles, rows = swing_rows(result)
+    if rows:
+        lines += tabular("what the background decides", titles, rows)
     return "\n".join(lines) + "\n"
 
 

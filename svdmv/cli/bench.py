@@ -62,6 +62,9 @@ def score(
     layout: Annotated[str, typer.Option(help="Whose layout the folder has; auto knows views and meshes.")] = "auto",
     align: Annotated[str, typer.Option(help="Rule for meshes: none, box or turn.")] = "none",
     name: Annotated[str, typer.Option(help="Name of the row.")] = "",
+    metrics: Annotated[str, typer.Option(help="Instead of the suite's, comma between.")] = "",
+    backgrounds: Annotated[str, typer.Option(help="white,grey,black shows how much the background decides.")] = "white",
+    workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
 ) -> None:
     """Score views or meshes that any program made.
 
@@ -75,6 +78,9 @@ def score(
             f"layout={layout}",
             f"align={align}",
             f"output={out}",
+            f"backgrounds={backgrounds}",
+            f"workers={workers}",
+            *([f"metrics={metrics}"] if metrics else []),
             *([f"data={data}"] if data else []),
             *([f"name={name}"] if name else []),
         ]
@@ -105,15 +111,16 @@ def inputs(
 def compare(
     first: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     second: Annotated[Path, typer.Argument(help="Folder of another run.", show_default=False)],
+    style: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv or json.")] = "text",
 ) -> None:
     """Models of two runs against each other on the objects that both have.
 
     Example: svdmv bench compare scores-a scores-b
     """
-    from svdmv.bench.comparison import comparison_text
+    from svdmv.bench.comparison import styled_comparison
     from svdmv.bench.tables import load_result
 
-    sys.stdout.write(comparison_text(load_result(first), load_result(second)))
+    sys.stdout.write(styled_comparison(load_result(first), load_result(second), style))
 
 
 @bench.command("report")
@@ -134,7 +141,7 @@ def report_html(
 @bench.command("table")
 def table(
     result: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
-    style: Annotated[str, typer.Option("--format", help="text, markdown, latex or json.")] = "text",
+    style: Annotated[str, typer.Option("--format", help="text, markdown, latex, csv or json.")] = "text",
 ) -> None:
     """The table of a run.
 
