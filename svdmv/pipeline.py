@@ -15,6 +15,7 @@ from svdmv import __version__
 from svdmv.core import Asset, ConfigError, InputError, Orbit, SvdmvError, ViewSet
 from svdmv.io.run_folder import (
     DETAIL_NAME,
+    ORIGIN_NAME,
     OUTPUTS,
     check_same_run,
     clear_outputs,
@@ -26,10 +27,12 @@ from svdmv.io.run_folder import (
     views_are_whole,
 )
 from svdmv.io.stages import Report, Stages
-from svdmv.render.match import POOR_MATCH_DB, POOR_MATCH_IOU, photo_consistency
+from svdmv.render.match import notes_of_asset, with_match
 
 if TYPE_CHECKING:
+    from svdmv.asset import BakedAsset
     from svdmv.diffusion.model import SvdMv
+    from svdmv.reconstruct import Reconstruction
 
 TURNTABLE_VIEWS, TURNTABLE_PX, TURNTABLE_FPS = 42, 256, 21
 ORBIT_PX, ORBIT_FPS = 256, 7
@@ -303,45 +306,48 @@ def save_run_views(
 def _mesh_stage(
     folder: Path, views: ViewSet, settings: RunSettings, stages: Stages
 ) -> tuple[Asset, list[str], dict[str, Any]]:
+    from svdmv.asset import picture_from_origin
     from svdmv.io.gltf import write_glb
     from svdmv.io.meshes import read_asset
+    from svdmv.io.pictures import write_png
 
-    path = folder / "mesh.glb"
-    if not path.is_file():
+    path, origin = folder / "mesh.glb", folder / ORIGIN_NAME
+    if not (path.is_file() and origin.is_file()):
         with stages.stage("reconstruct"):
-            asset = asset_from_views(views, settings, detail_in(folder, views))
-            match = photo_consistency(asset, views)
-            write_glb(path, replace(asset, provenance={**asset.provenance, "photo_consistency": match}))
+            made = baked_from_views(views, settings, detail_in(folder, views))
+            if not origin.is_file():
+                write_png(origin, picture_from_origin(made.origin))
+            if not path.is_file():
+                write_glb(path, with_match(made.asset, views))
     asset = read_asset(path)  # what later stages show is what the file holds
     match = dict(asset.provenance.get("photo_consistency", {}))
     return asset, notes_of_asset(asset), match
 
 
-def notes_of_asset(asset: Asset) -> list[str]:
-    """What a user should know about a mesh made here; first of all whether it shows what the picture shows."""
-    story = asset.provenance
-    match = story.get("photo_consistency", {})
-    notes = [*story.get("reconstruct_notes", []), *story.get("asset", {}).get("notes", [])]
-    if not match.get("ok", False):
-        notes.insert(
-            0,
-            f"the mesh does not match the picture: from the input camera {match.get('foreground_psnr_db')} dB on the "
-            f"object and a silhouette overlap of {match.get('iou')}, expected {POOR_MATCH_DB:g} dB and "
-            f"{POOR_MATCH_IOU:g} or more; look at the pictures before you use it",
-        )
-    return notes
-
-
 def asset_from_views(views: ViewSet, settings: RunSettings, detail: NDArray[np.uint8] | None = None) -> Asset:
-    """Views with alpha -> textured asset in the world of their cameras; the story in its provenance.
+    """The asset of `baked_from_views`."""
+    return baked_from_views(views, settings, detail).asset
 
-    `detail`: view 0 with more pixels (D, D, 4) uint8; the texture is baked from it.
+
+def baked_from_views(
+    views: ViewSet,
+    settings: RunSettings,
+    detail: NDArray[np.uint8] | None = None,
+    *,
+    report: Report | None = None,
+    beside: Callable[[Reconstruction], None] | None = None,
+) -> BakedAsset:
+    """Views with alpha -> textured asset in the world of their cameras, the story in its provenance, and its origins.
+
+    `detail`: view 0 with more pixels (D, D, 4) uint8; the texture is baked from it. `report`: of methods that take
+    long. `beside`: called with the reconstruction, for what it brings beside the mesh.
     """
-    from svdmv.asset import textured_asset
+    from svdmv.asset import baked_asset
     from svdmv.reconstruct import reconstruct_mesh
-    from svdmv.subject.detail import views_with_detail
 
-    made = reconstruct_mesh(views, method=settings.method)
+    made = reconstruct_mesh(views, method=settings.method, report=report)
+    if beside is not None:
+        beside(made)
     low, high = made.mesh.bounds
     story = {
         **{k: v for k, v in dict(views.provenance).items() if k != "generate_notes"},
@@ -351,12 +357,20 @@ def asset_from_views(views: ViewSet, settings: RunSettings, detail: NDArray[np.u
         "reconstruct_notes": list(made.notes),
         "longest_side": round(float((high - low).max()), 6),
     }
-    seen = made.views if detail is None or len(detail) == views.size[0] else views_with_detail(made.views, detail)
-    return textured_asset(made.mesh, seen, faces=settings.faces, texture_size=settings.texture_size, provenance=story)
+    return baked_asset(
+        made.mesh,
+        made.views,
+        faces=settings.faces,
+        texture_size=settings.texture_size,
+        provenance=story,
+        generated="weights_sha256" in views.provenance,
+        detail=detail,
+    )
 
 
 def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) -> None:
-    from svdmv.io.pictures import write_png
+    from svdmv.asset.origin import with_base_color
+    from svdmv.io.pictures import read_png_rgba, write_png
     from svdmv.io.video import write_video
     from svdmv.render import render_views
     from svdmv.render.contact import enlarged, preview_sheet
@@ -385,7 +399,9 @@ def _pictures_stage(folder: Path, views: ViewSet, asset: Asset, stages: Stages) 
             write_video(turntable, frames, TURNTABLE_FPS)
         if not preview.is_file():
             quarters = [frames[round(k * TURNTABLE_VIEWS / 4)] for k in range(4)]
-            write_png(preview, preview_sheet(views, quarters, detail=detail_in(folder, views)))
+            origins = with_base_color(asset, read_png_rgba(folder / ORIGIN_NAME))
+            sides = _on_white_u8(render_views(origins, cameras[:: TURNTABLE_VIEWS // 4][:4], shading="unlit"))
+            write_png(preview, preview_sheet(views, quarters, detail=detail_in(folder, views), origins=list(sides)))
 
 
 def _on_white_u8(views: ViewSet) -> NDArray[np.uint8]:

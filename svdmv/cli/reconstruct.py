@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from svdmv.cli.options import Faces, Method, Out, Overwrite, Quiet, TextureSize, settings_from_options
 from svdmv.cli.progress import progress_bar
 from svdmv.core.errors import InputError
+
+if TYPE_CHECKING:
+    from svdmv.reconstruct import Reconstruction
+
+NOVEL_NAME, NOVEL_FPS = "novel", 12
 
 
 def reconstruct(
@@ -31,16 +35,19 @@ def reconstruct(
     Example: svdmv reconstruct views -o model
     """
     from svdmv import __version__
+    from svdmv.asset import picture_from_origin
     from svdmv.io.atomic import write_json
     from svdmv.io.gltf import write_glb
-    from svdmv.io.run_folder import detail_in, output_folder, versions
+    from svdmv.io.pictures import write_png
+    from svdmv.io.run_folder import ORIGIN_NAME, detail_in, output_folder, versions
     from svdmv.io.views import load_views
-    from svdmv.pipeline import asset_from_views, check_names, notes_of_asset
-    from svdmv.render.match import photo_consistency
+    from svdmv.pipeline import baked_from_views, check_names
+    from svdmv.reconstruct.capture import masked_views
+    from svdmv.render.match import notes_of_asset, with_match
 
     settings = settings_from_options(texture_size=texture_size, faces=faces, method=method)
     check_names(settings)
-    loaded = load_views(views)
+    loaded, told = masked_views(load_views(views))
     if out.resolve() == views.resolve():
         raise InputError(
             "The output folder is the view folder",
@@ -50,13 +57,28 @@ def reconstruct(
             next_step=f"-o {out}-mesh",
         )
     with output_folder(out, "overwrite" if overwrite else "new") as folder:
-        with progress_bar(quiet, "reconstruct"):
-            asset = asset_from_views(loaded, settings, detail_in(views, loaded))
-            asset = replace(
-                asset, provenance={**asset.provenance, "photo_consistency": photo_consistency(asset, loaded)}
+        with progress_bar(quiet, "reconstruct") as report:
+            made = baked_from_views(
+                loaded, settings, detail_in(views, loaded), report=report, beside=lambda r: write_beside(folder, r)
             )
+            asset = with_match(made.asset, loaded)
+        write_png(folder / ORIGIN_NAME, picture_from_origin(made.origin))
         write_glb(folder / "mesh.glb", asset)
         write_json(folder / "provenance.json", {"svdmv": __version__, "versions": versions(), **asset.provenance})
     if not quiet:
         sys.stdout.write(f"{views.name} -> {folder / 'mesh.glb'}: {len(asset.mesh.faces)} faces\n")
-        sys.stdout.write("".join(f"  note: {note}\n" for note in notes_of_asset(asset)))
+        sys.stdout.write("".join(f"  note: {note}\n" for note in [*told, *notes_of_asset(asset)]))
+
+
+def write_beside(folder: Path, made: Reconstruction) -> None:
+    """What a method brings beside the mesh: its files, and novel views as a view folder and a video."""
+    from svdmv.io.atomic import write_bytes
+    from svdmv.io.video import write_video
+    from svdmv.io.views import save_views
+
+    for name, data in made.files.items():
+        write_bytes(folder / name, data)
+    if made.renders is not None:
+        save_views(made.renders, folder / NOVEL_NAME)
+        frames = (made.renders.on_background() * 255).round().astype("uint8")
+        write_video(folder / f"{NOVEL_NAME}.mp4", frames, NOVEL_FPS)

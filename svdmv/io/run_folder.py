@@ -18,6 +18,7 @@ from svdmv.io.atomic import remove_leftovers, translated_os_errors
 from svdmv.io.transforms import OWN_KEY
 
 DETAIL_NAME = "input.png"  # the framed picture with all its pixels
+ORIGIN_NAME = "texture_origin.png"
 OUTPUTS = (
     "views",
     DETAIL_NAME,
@@ -25,6 +26,7 @@ OUTPUTS = (
     "orbit.mp4",
     "turntable.mp4",
     "mesh.glb",
+    ORIGIN_NAME,
     "preview.png",
     "provenance.json",
 )

@@ -36,10 +36,14 @@ def grid(pictures: Sequence[NDArray[np.uint8]], columns: int, side: int) -> NDAr
 
 
 def preview_sheet(
-    views: ViewSet, renders: Sequence[NDArray[np.uint8]], side: int = 160, detail: NDArray[np.uint8] | None = None
+    views: ViewSet,
+    renders: Sequence[NDArray[np.uint8]],
+    side: int = 160,
+    detail: NDArray[np.uint8] | None = None,
+    origins: Sequence[NDArray[np.uint8]] = (),
 ) -> NDArray[np.uint8]:
-    """Input (large; from `detail` (D, D, 4) uint8 where it is given), 8 of the views, 4 renders of the mesh: one look
-    tells whether it worked.
+    """Input (large; from `detail` (D, D, 4) uint8 where it is given), 8 of the views, 4 renders of the mesh and, where
+    given, 4 of its map of origins: one look tells whether it worked.
     """
     pictures = (views.on_background() * 255).round().astype(np.uint8)
     chosen = [pictures[round(k * len(pictures) / 8) % len(pictures)] for k in range(8)]
@@ -52,5 +56,7 @@ def preview_sheet(
     gap = np.full((height, 3 * GAP_PX, 3), 255, np.uint8)
     line = gap.copy()
     line[:, GAP_PX + 2 : GAP_PX + 5] = 208
-    row = np.concatenate([blocks[0], line, blocks[1], line, blocks[2]], 1)
+    if len(origins):
+        blocks.append(grid(origins, 2, side))
+    row = np.concatenate([blocks[0], *(part for block in blocks[1:] for part in (line, block))], 1)
     return np.pad(row, ((GAP_PX, GAP_PX), (GAP_PX, GAP_PX), (0, 0)), constant_values=255)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,23 @@ def photo_consistency(asset: Asset, views: ViewSet) -> dict[str, Any]:
         "expected_foreground_psnr_db": POOR_MATCH_DB,
         "expected_iou": POOR_MATCH_IOU,
     }
+
+
+def with_match(asset: Asset, views: ViewSet) -> Asset:
+    """The asset, its provenance saying how well it shows view 0."""
+    return replace(asset, provenance={**asset.provenance, "photo_consistency": photo_consistency(asset, views)})
+
+
+def notes_of_asset(asset: Asset) -> list[str]:
+    """What a user should know about a mesh made here; first of all whether it shows what the picture shows."""
+    story = asset.provenance
+    match = story.get("photo_consistency", {})
+    notes = [*story.get("reconstruct_notes", []), *story.get("asset", {}).get("notes", [])]
+    if not match.get("ok", False):
+        notes.insert(
+            0,
+            f"the mesh does not match the picture: from the input camera {match.get('foreground_psnr_db')} dB on the "
+            f"object and a silhouette overlap of {match.get('iou')}, expected {POOR_MATCH_DB:g} dB and "
+            f"{POOR_MATCH_IOU:g} or more; look at the pictures before you use it",
+        )
+    return notes

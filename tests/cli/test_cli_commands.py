@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from quick_runs import digests
 
 import svdmv
 from svdmv.cli.main import COMMANDS
+from svdmv.io.meshes import read_asset
 from svdmv.io.video import read_video
 from svdmv.io.views import load_views
 
@@ -85,7 +87,7 @@ def test_step_by_step(egg: Path, quick_run: Path, tmp_path: Path, call: Call, ca
     words = ("reconstruct", views, "-o", model, "--method", "quick", "--faces", 500, "--texture-size", 64)
     assert call(*words) == 0
     assert f"views -> {model / 'mesh.glb'}: " in capsys.readouterr().out
-    assert sorted(p.name for p in model.iterdir()) == ["mesh.glb", "provenance.json"]
+    assert sorted(p.name for p in model.iterdir()) == ["mesh.glb", "provenance.json", "texture_origin.png"]
     assert call(*words) == 2
     assert "not empty" in capsys.readouterr().err
     assert call(*words, "--overwrite", "--quiet") == 0
@@ -101,6 +103,27 @@ def test_step_by_step(egg: Path, quick_run: Path, tmp_path: Path, call: Call, ca
     assert call("export", model / "mesh.glb", "--check", "--json") in (0, 4)
     rows = json.loads(capsys.readouterr().out)
     assert all(set(row) == {"name", "ok", "value"} for row in rows)
+    assert call("export", model / "mesh.glb", "--check", "--json", "--views", views) in (0, 4)
+    again = {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)}["faces the picture"]
+    recorded = {row["name"]: row["value"] for row in rows}["faces the picture"]
+    assert again.endswith("rendered again")
+    assert recorded.endswith("as recorded")
+    assert again.split(",")[0] == recorded.split(",")[0]  # the same figures, in dB
+
+    turn = ("export", model / "mesh.glb", "-o", tmp_path / "turn.webp", "--frames", 3, "--size", 32, "--transparent")
+    assert call(*turn) == 0
+    small = ("export", model / "mesh.glb", "-o", tmp_path / "small.glb", "--metres", 0.2, "--lods", "200,60")
+    assert call(*small, "--delight") == 0
+    for name, most in (("small_lod1.glb", 200), ("small_lod2.glb", 60)):
+        assert len(read_asset(tmp_path / name).mesh.faces) <= most
+    assert np.ptp(read_asset(tmp_path / "small_lod2.glb").mesh.bounds, axis=0).max() == pytest.approx(0.2, rel=0.1)
+    assert call(*small, "--delight") == 2
+    assert call("export", views, "--cameras", "colmap", "-o", tmp_path / "colmap") == 0
+    assert (tmp_path / "colmap" / "sparse" / "0" / "images.bin").is_file()
+    capsys.readouterr()
+    assert call("export", model / "mesh.glb", "-o", tmp_path / "x.glb", "--lods", "3") == 2
+    assert "no levels of detail" in capsys.readouterr().err
+    assert not (tmp_path / "x.glb").exists()
 
 
 def test_overwriting_one_commands_files_leaves_the_others(

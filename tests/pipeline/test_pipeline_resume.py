@@ -29,7 +29,7 @@ SETTINGS = RunSettings(**QUICK)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # as the fixtures ask of torch in this process
 ORDER = (
     *("input.png", "views", "transforms.json"),
-    *("mesh.glb", "orbit.mp4", "turntable.mp4", "preview.png", "provenance.json"),
+    *("texture_origin.png", "mesh.glb", "orbit.mp4", "turntable.mp4", "preview.png", "provenance.json"),
 )
 Call = Callable[..., int]
 
@@ -104,7 +104,7 @@ def test_killed_before_every_rename(egg: Path, quick_run: Path, tmp_path: Path, 
             assert code in (0, -signal.SIGKILL)
             return code != 0
 
-        for at_rename, whole in zip((1, 2, 3, 4, 2, 2, 2, 2), range(8), strict=True):
+        for at_rename, whole in zip((1, 2, 3, 4, 2, 2, 2, 2, 2), range(9), strict=True):
             assert run_and_die(at_rename)
             check_whole(out)
             names = {p.name for p in out.iterdir()}
@@ -154,6 +154,7 @@ def copy(quick_run: Path, tmp_path: Path) -> Path:
         (("transforms.json",), {"frame", "load model", "generate"}),
         (("input.png",), {"frame", "load model", "generate"}),
         (("mesh.glb",), {"reconstruct"}),
+        (("texture_origin.png",), {"reconstruct"}),
         (("orbit.mp4",), {"orbit video"}),
         (("turntable.mp4",), {"turntable"}),
         (("preview.png", "provenance.json"), {"turntable"}),

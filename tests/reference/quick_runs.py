@@ -23,6 +23,7 @@ OUTPUTS = [
     "orbit.mp4",
     "preview.png",
     "provenance.json",
+    "texture_origin.png",
     "transforms.json",
     "turntable.mp4",
     "views",
