@@ -75,6 +75,8 @@ def aligned_views(
     assert views.alphas is not None
     scale = np.float32(255.0 if views.images.dtype == np.uint8 else 1.0)
     images, alphas, cameras = views.images.copy(), views.alphas.copy(), list(views.cameras)
+    normals = None if views.normals is None else views.normals.copy()
+    depths = None if views.depths is None else views.depths.copy()
     pool = max(1, round(max(views.size) / WORK_PX))
     width, height = views.size[0] // pool * pool, views.size[1] // pool * pool
     small = [_pooled_camera(cameras[i], width, height, pool) for i in used]
@@ -105,7 +107,12 @@ def aligned_views(
             turned[row] = _turn_deg(camera, small[row])
             cameras[index] = replace(cameras[index], world_from_camera=camera.world_from_camera)
             d = d - explained
-        bent = np.clip(_bent(full, _enlarged(d, *views.size, pool)), 0, 1)
+        whole = _enlarged(d, *views.size, pool)
+        bent = np.clip(_bent(full, whole), 0, 1)
+        if normals is not None:
+            normals[index] = _bent_normals(normals[index], whole)
+        if depths is not None:
+            depths[index] = _bent_depth(depths[index], whole)
         straight: Float32Array = np.clip(bent[..., :3] / np.maximum(bent[..., 3:], 1e-3), 0, 1)
         images[index] = _as(views.images.dtype, straight)
         alphas[index] = _as(views.images.dtype, bent[..., 3])
@@ -113,7 +120,16 @@ def aligned_views(
     weights = np.clip(2 / (1 + after / max(float(np.median(after)), 1e-9)), LEAST_WEIGHT, 1)
     weights[trusted] = 1
     changed = replace(
-        views, images=images, alphas=alphas, cameras=tuple(cameras), orbit=None, normals=None, depths=None
+        views,
+        images=images,
+        alphas=alphas,
+        cameras=tuple(cameras),
+        orbit=None,
+        normals=normals,
+        depths=depths,
+        positions=None,
+        albedos=None,
+        masks=None,
     )
     psnr = tuple(float(-10 * np.log10(max(e.mean(), 1e-10))) for e in errors)
     return Alignment(changed, weights, moved, turned, (psnr[0], psnr[1]))
@@ -153,6 +169,24 @@ def _bent(picture: Float32Array, d: Float32Array) -> Float32Array:
     y, x = np.mgrid[0:height, 0:width]
     places = np.stack([x.ravel() + 0.5 + d[..., 0].ravel(), y.ravel() + 0.5 + d[..., 1].ravel()], 1)
     return sampled_bilinear(picture, places).reshape(picture.shape)
+
+
+def _bent_normals(normals: Float32Array, d: Float32Array) -> Float32Array:
+    """normals(x + d(x)), unit again; 0 where they are unknown nearby."""
+    bent = _bent(normals, d)
+    length = np.linalg.norm(bent, axis=-1, keepdims=True)
+    unit: Float32Array = np.where(length > 0.5, bent / np.maximum(length, 0.5), 0).astype(np.float32)
+    return unit
+
+
+def _bent_depth(depth: Float32Array, d: Float32Array) -> Float32Array:
+    """depth(x + d(x)) of the nearest pixel: depths of two surfaces are not mixed."""
+    height, width = depth.shape
+    y, x = np.mgrid[0:height, 0:width]
+    rows = np.clip(np.round(y + d[..., 1]).astype(np.int64), 0, height - 1)
+    columns = np.clip(np.round(x + d[..., 0]).astype(np.int64), 0, width - 1)
+    bent: Float32Array = depth[rows, columns]
+    return bent
 
 
 def _error(one: Float32Array, two: Float32Array) -> float:

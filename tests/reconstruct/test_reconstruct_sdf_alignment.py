@@ -137,3 +137,30 @@ def test_aligned_pictures_are_nearer_to_the_true_ones() -> None:
     assert on.figures["alignment"][0]["psnr_db"][1] > on.figures["alignment"][0]["psnr_db"][0] + 1
     np.testing.assert_array_equal(on.views.images[0], spoiled.images[0])
     assert (on.views.images[3] != spoiled.images[3]).any()
+
+
+def test_normals_and_depths_go_with_their_pictures(views: ViewSet, true_field: FittedField) -> None:
+    assert views.alphas is not None
+    size = views.size[0]
+    solid = views.alphas > 0.99
+    normals = np.where(solid[..., None], np.array([0.0, 0, 1]), 0).astype(np.float32)
+    depths = np.where(solid, np.float32(1.5), np.float32(np.inf)) + np.arange(size, dtype=np.float32) / size
+    shifted = {
+        name: np.roll(array, 2, axis=2)
+        for name, array in {
+            "images": views.images,
+            "alphas": views.alphas,
+            "normals": normals,
+            "depths": depths,
+        }.items()
+    }
+    told = replace(views, **shifted)
+    found = aligned_views(told, range(10), np.zeros(10, bool), true_field, move_cameras=False).views
+    assert found.normals is not None
+    assert found.depths is not None
+    inside = solid[3] & (np.arange(size) > 20) & (np.arange(size) < 52) & (np.arange(size) > 20)[:, None]
+    lengths = np.linalg.norm(found.normals[3], axis=-1)
+    assert np.allclose(lengths[lengths > 0], 1, atol=1e-5)
+    both = inside & np.isfinite(found.depths[3]) & np.isfinite(depths[3])
+    assert both.sum() > 200
+    assert np.median(np.abs(found.depths[3][both] - depths[3][both])) < 1.2 / size  # it was 2 / size
