@@ -131,13 +131,16 @@ class Volume:
         total = torch.cat([each.new_zeros(1), torch.cumsum(each, 0)])
         return (total[begins[1:]] - total[begins[:-1]]).float()
 
-    def _march(self, rays: Bundle, jitter: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Distances (R, T) at even steps from where each ray enters the box, and the flat cell there, -1 outside."""
+    def _span(self, rays: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances (R,) at which each ray enters and leaves the box; a ray that misses it leaves before it enters."""
         high = self.low + self.shape * self.step
         safe = torch.where(rays.directions.abs() < 1e-9, torch.full_like(rays.directions, 1e-9), rays.directions)
         one, other = (self.low - rays.origins) / safe, (high - rays.origins) / safe
-        near = torch.minimum(one, other).amax(1).clamp(min=0)
-        far = torch.maximum(one, other).amin(1)
+        return torch.minimum(one, other).amax(1).clamp(min=0), torch.maximum(one, other).amin(1)
+
+    def _march(self, rays: Bundle, jitter: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances (R, T) at even steps from where each ray enters the box, and the flat cell there, -1 outside."""
+        near, far = self._span(rays)
         count = int(((far - near).amax().clamp(min=0) / step).ceil()) + 1
         t = near[:, None] + (torch.arange(count, device=near.device) + jitter[:, None]) * step
         points = rays.origins[:, None] + t[..., None] * rays.directions[:, None]
@@ -150,13 +153,14 @@ class Volume:
     def picture(self, field: RadianceField, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Straight sRGB (H, W, 3) and alpha (H, W) float32 in [0, 1]; depth along +Z (H, W), inf where alpha < 0.5."""
         rays = bundle_from_camera(camera, self.low.device)
-        parts = []
-        for chunk in torch.split(torch.arange(len(rays.origins), device=self.low.device), RAYS_AT_ONCE):
+        near, far = self._span(rays)
+        hit = torch.nonzero(near < far)[:, 0]
+        values = torch.zeros((len(near), 5), device=near.device)
+        for chunk in torch.split(hit, RAYS_AT_ONCE):
             some = Bundle(rays.origins[chunk], rays.directions[chunk], rays.lengths[chunk])
-            parts.append(self.render(field, some, torch.full((len(chunk),), 0.5, device=self.low.device), stride=0.5))
-        colors, alphas, distances = (
-            torch.cat([getattr(part, name) for part in parts]) for name in ("colors", "alphas", "distances")
-        )
+            shown = self.render(field, some, torch.full((len(chunk),), 0.5, device=near.device), stride=0.5)
+            values[chunk] = torch.cat([shown.colors, shown.alphas[:, None], shown.distances[:, None]], 1)
+        colors, alphas, distances = values[:, :3], values[:, 3], values[:, 4]
         solid = alphas.clamp(min=1e-4)
         depth = torch.where(alphas >= 0.5, distances / solid / rays.lengths, torch.full_like(alphas, torch.inf))
         shape = (camera.height, camera.width)
