@@ -168,13 +168,9 @@ def _finish(source: Path, folder: Path, settings: RunSettings, stages: Stages) -
         write_json(folder / "provenance.json", figures)
     except SvdmvError as error:
         go_on = "the same command with --resume then goes on from the views"
-        raise type(error)(
-            error.what,
-            where=error.where,
-            seen=error.seen,
-            expected=error.expected,
-            next_step=f"{error.next_step}; {go_on}" if error.next_step else go_on,
-        ) from error
+        step = f"{error.next_step}; {go_on}" if error.next_step else go_on
+        facts = {"where": error.where, "seen": error.seen, "expected": error.expected}
+        raise type(error)(error.what, **facts, next_step=step) from error
     return RunResult(source, folder, tuple(notes), figures)
 
 
@@ -322,11 +318,6 @@ def _mesh_stage(
     asset = read_asset(path)  # what later stages show is what the file holds
     match = dict(asset.provenance.get("photo_consistency", {}))
     return asset, notes_of_asset(asset), match
-
-
-def asset_from_views(views: ViewSet, settings: RunSettings, detail: NDArray[np.uint8] | None = None) -> Asset:
-    """The asset of `baked_from_views`."""
-    return baked_from_views(views, settings, detail).asset
 
 
 def baked_from_views(
