@@ -17,7 +17,7 @@ class Reconstruction:
         mesh: closed triangles in world units with vertex colours.
         method: name of the method that made it.
         why: one sentence: why this method.
-        views: the views as the method came to use them: where views disagreed, cameras moved and pictures bent to agree.
+        views: as the method came to use them: where views disagreed, cameras moved and pictures bent to agree.
             Textures are baked from these.
         notes: what a user should know (views left out, votes relaxed, parts removed); one sentence each.
         figures: JSON values: mask IoU of every view against the re-projected mesh and others.
