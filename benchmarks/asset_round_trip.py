@@ -75,9 +75,9 @@ print(json.dumps({"version": trimesh.__version__, **sides(corners, colors)}))
 OPEN3D = """
 import open3d
 model = open3d.io.read_triangle_model(sys.argv[1])
-part = model.meshes[0]
-mesh = part.mesh
-material = model.materials[part.material_idx] if len(model.materials) > part.material_idx else None
+mesh, material = open3d.io.read_triangle_mesh(sys.argv[1]), None  # PLY and STL are no models there
+if model.meshes:
+    mesh, material = model.meshes[0].mesh, model.materials[model.meshes[0].material_idx]
 corners = np.asarray(mesh.vertices)[np.asarray(mesh.triangles)]
 colors = None
 albedo = None if material is None else material.albedo_img
