@@ -22,7 +22,7 @@ PANELS = (
     ("clip_s", "CLIP-S (held-out)"),
     ("motion", "motion / true motion"),
 )
-WIDTH, HEIGHT, LEFT, TOP, GAP = 360, 220, 56, 30, 34
+WIDTH, HEIGHT, LEFT, TOP, GAP = 360, 220, 56, 30, 46
 Series = dict[str, list[tuple[float, float]]]
 
 
