@@ -179,6 +179,55 @@ def render_speed(result: Result) -> str:
     return rows_text(head, rows) + f"\n{result['hardware']['cpu']}; {result['remark']}.\n"
 
 
+def _median(rows: list[Result], key: str, digits: int) -> str:
+    values = sorted(row[key] for row in rows if key in row)
+    if not values:
+        return "-"
+    middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+    return f"{middle:.{digits}f}"
+
+
+def recon_quality(result: Result) -> str:
+    """Medians over the scans of every group, kind of views and method."""
+    kinds: dict[tuple[str, str, float, str], list[Result]] = {}
+    for row in result["rows"]:
+        kinds.setdefault((row["group"], row["job"], row["elevation_deg"], row["method"]), []).append(row)
+    rows = [
+        [
+            f"{group} ({len(found)})",
+            f"{job.replace('_', ' ')}, {degrees:g} deg",
+            method,
+            _median(found, "chamfer_percent", 3),
+            _median(found, "f1_percent", 1),
+            _median(found, "normal_consistency", 3),
+            _median(found, "volume_iou", 3),
+            f"{_median(found, 'psnr_ring_db', 1)} / {_median(found, 'psnr_off_db', 1)}",
+            f"{sum(row['closed'] for row in found)}/{len(found)}",
+            _median(found, "cpu_s", 1),
+        ]
+        for (group, job, degrees, method), found in kinds.items()
+    ]
+    head = ["scans", "views", "method", "Chamfer, %", "F1 at 1 %", "normals", "IoU", "PSNR ring / off, dB", "closed"]
+    memory = result.get("peak_memory_mb", {})
+    said = ", ".join(f"{name} {value:.0f} MB" for name, value in memory.items())
+    return rows_text([*head, "CPU-s"], rows) + (f"\nPeak memory of a fresh process: {said}.\n" if said else "")
+
+
+def recon_scans(result: Result) -> str:
+    """Chamfer distance of every scan with clean views, hull and fit."""
+    found: dict[str, Result] = {}
+    for row in result["rows"]:
+        if row["job"] == "clean":
+            found.setdefault(f"{row['object']} ({row['group']})", {})[row["method"]] = row
+    rows = [
+        [name.replace("_", " "), *(f"{made[m]['chamfer_percent']:.3f}" for m in ("hull", "sdf"))]
+        + [f"{made['sdf'][k]:.{digits}f}" for k, digits in (("f1_percent", 1), ("volume_iou", 3))]
+        for name, made in found.items()
+        if {"hull", "sdf"} <= made.keys()
+    ]
+    return rows_text(["scan", "hull, Chamfer %", "sdf, Chamfer %", "sdf, F1", "sdf, IoU"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "scores": ("mini_gso34.json", scores),
     "margins": ("mini_gso34.json", margins),
@@ -190,6 +239,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "curve": ("mini_curves.json", curve),
     "render_quality": ("render_quality.json", render_quality),
     "render_speed": ("render_speed.json", render_speed),
+    "recon_quality": ("recon_quality.json", recon_quality),
+    "recon_scans": ("recon_quality.json", recon_scans),
 }
 
 
