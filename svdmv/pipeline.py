@@ -168,9 +168,8 @@ def _finish(source: Path, folder: Path, settings: RunSettings, stages: Stages) -
         write_json(folder / "provenance.json", figures)
     except SvdmvError as error:
         go_on = "the same command with --resume then goes on from the views"
-        step = f"{error.next_step}; {go_on}" if error.next_step else go_on
         facts = {"where": error.where, "seen": error.seen, "expected": error.expected}
-        raise type(error)(error.what, **facts, next_step=step) from error
+        raise type(error)(error.what, **facts, next_step="; ".join(filter(None, (error.next_step, go_on)))) from error
     return RunResult(source, folder, tuple(notes), figures)
 
 
