@@ -26,6 +26,7 @@ from svdmv.reconstruct.nerfstudio_programs import (
 from svdmv.reconstruct.result import Reconstruction
 
 CPU_STEPS, CUDA_STEPS = 300, 15_000
+CPU_DOWNSCALE = 2  # of the views, for the depth maps that are fused
 HALF_BOX = 0.62  # the object fills -0.5 .. 0.5
 RIM = 0.9  # what is sampled lies between the camera's distance minus and plus this
 # what a CPU can do: nerfacto's own settings take twice the time a step
@@ -77,7 +78,7 @@ def reconstruct_nerfstudio(
         place = Path(folder) if folder else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="svdmv-ns-")))
         place.mkdir(parents=True, exist_ok=True)
         config = train_nerfacto(views, place, programs, steps=count, device=chosen, seed=seed, report=report)
-        mesh = exported_mesh(place, programs, config, resolution)
+        mesh = exported_mesh(place, programs, config, resolution, downscale=CPU_DOWNSCALE if chosen == "cpu" else 1)
         files = {}
         if points:
             cloud = exported_cloud(place, programs, config, points)
@@ -142,15 +143,18 @@ def train_nerfacto(
     return found[-1]
 
 
-def exported_mesh(place: Path, programs: Path, config: Path, resolution: int) -> Mesh:
-    """nerfstudio's TSDF mesh in our world; without its texturing, which takes longer than the training."""
+def exported_mesh(place: Path, programs: Path, config: Path, resolution: int, *, downscale: int = 1) -> Mesh:
+    """nerfstudio's TSDF mesh in our world; without its texturing, which takes longer than the training.
+
+    `downscale`: how much smaller than the views the depth maps are that it draws for the fusion.
+    """
     back = world_from_nerfstudio(config.parent)
     out = place / "mesh"
     box = _box(back)
     flags = {
         "load-config": config,
         "output-dir": out,
-        "downscale-factor": 1,
+        "downscale-factor": downscale,
         "resolution": resolution,
         "texture-method": "tsdf",
         "bounding-box-min": tuple(box[0]),
