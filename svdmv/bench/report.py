@@ -9,16 +9,17 @@ from typing import Any
 
 from svdmv.bench.comparison import warnings_between
 from svdmv.bench.published import published_block
-from svdmv.bench.report_cases import azimuths_of, cases
+from svdmv.bench.report_cases import cases
 from svdmv.bench.report_style import SCRIPT, STYLE
 from svdmv.bench.tables import (
     caption,
     column_title,
     column_titles,
+    label,
+    labelled_rows,
     load_result,
     mesh_caption,
     mesh_rows,
-    rows_of,
     warnings_of,
 )
 from svdmv.io.atomic import write_text
@@ -60,7 +61,7 @@ def _run(folder: Path, result: Mapping[str, Any]) -> str:
         _conventions(result),
         _margins(result),
         _swing(result),
-        _curves(result, azimuths_of(folder, result)),
+        _curves(result, result.get("curve_azimuths_deg")),
         cases(folder, result),
         _protocol(result),
     ]
@@ -95,7 +96,8 @@ def _rows(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], kind
 
 
 def _kinds(result: Mapping[str, Any]) -> dict[str, str]:
-    return {name: facts["kind"] for name, facts in result["methods"].items()}
+    kinds = {name: facts["kind"] for name, facts in result["methods"].items()}
+    return kinds | {label(result, name): kind for name, kind in kinds.items()}
 
 
 def _table(result: Mapping[str, Any]) -> str:
@@ -103,7 +105,7 @@ def _table(result: Mapping[str, Any]) -> str:
     titles = column_titles(result)
     details += [result.get("consistency", "")] * (len(titles) - len(details))
     heads = [f"{_e(t)}<br><small>{_e(d)}</small>" for t, d in zip(titles, details, strict=True)]
-    return _rows(heads, rows_of(result), _kinds(result))
+    return _rows(heads, labelled_rows(result), _kinds(result))
 
 
 def _meshes(result: Mapping[str, Any]) -> str:
@@ -186,7 +188,7 @@ def _curves(result: Mapping[str, Any], azimuths: Sequence[float] | None) -> str:
 def _chart(metric: str, curves: Sequence[Sequence[float | None]], azimuths: Sequence[float] | None) -> str:
     count = max(map(len, curves), default=0)
     places = list(azimuths) if azimuths is not None and len(azimuths) >= count else [float(n) for n in range(count)]
-    shown = [[(a, v) for a, v in zip(places[1:], curve[1:], strict=False) if v is not None] for curve in curves]
+    shown = [[(a, v) for a, v in zip(places, curve, strict=False) if v is not None] for curve in curves]
     values = [v for curve in shown for _, v in curve]
     if not values:
         return ""
@@ -220,8 +222,7 @@ def _protocol(result: Mapping[str, Any]) -> str:
         *((f"method {k}", v) for k, v in result["methods"].items()),
         *((f"seconds a prediction: {k}", v) for k, v in result["seconds"].items() if v is not None),
         *((f"peak memory MB: {k}", v) for k, v in result["peak_memory_mb"].items() if v is not None),
-        ("software", result["versions"]),
-        ("hardware", result["hardware"]),
+        *((k, result[k]) for k in ("versions", "git", "hardware", "engine", "devices") if result.get(k)),
         ("objects", result["attribution"]),
     ]
     rows = "".join(f"<tr><th>{_e(k)}</th><td>{_e(_flat(v))}</td></tr>" for k, v in facts)

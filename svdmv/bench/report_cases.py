@@ -39,16 +39,6 @@ def cases(folder: Path, result: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def azimuths_of(folder: Path, result: Mapping[str, Any]) -> list[float] | None:
-    """Of the first track, from the reference views beside the run; None where they are not there."""
-    for name in result["objects"]:
-        home = folder / "references" / name / result["tracks"][0]
-        if (home / "transforms.json").is_file():
-            orbit = load_views(home).orbit
-            return None if orbit is None else [float(a) for a in orbit.azimuths_deg]
-    return None
-
-
 def _case(folder: Path, method: str, name: str, value: float, metric: str, track: str) -> str:
     home = folder / "predictions" / method / name / f"{track}-s0"
     truth = folder / "references" / name / track
