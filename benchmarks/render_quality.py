@@ -1,14 +1,15 @@
 """What an orbit costs and how close it comes to a path tracer: the rasteriser, Cycles and Mitsuba in one run.
 
     python benchmarks/render_quality.py --models FOLDER -o benchmarks/results/render_quality.json
-    ... --timed-views 21 --reference-views 21 --reference-samples 1024      the whole thing: days of CPU time
+    ... --timed-views 21 --reference-views 21      the whole thing: hours of CPU time
 
 FOLDER holds the scans named in SCENES (GLB). Cycles needs SVDMV_BLENDER (docs/guide/rendering.md), Mitsuba the extra
 `reference`; a renderer that is not there is a row that says so. CPU seconds are user + system of all threads, compiling
 left out. The rasteriser draws all 21 views, PNG encoding included, in a process of its own; the others draw
---timed-views of them and the rest is extrapolated from all but the first. PSNR: over the reference's foreground
-(alpha > 0), 8-bit sRGB on white, mean over the reference views; the reference keeps its own noise, so high values are
-lower bounds.
+--timed-views of them and the rest is extrapolated from all but the first. Reference views are made one at a time and
+kept in --references, so a run can be stopped and continued; --reference-views 0 takes those that are there. PSNR: on
+the reference's foreground (alpha > 0), 8-bit sRGB on white, mean over the reference views; the reference keeps its own
+noise, so high values are lower bounds.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from svdmv.core import Asset, MissingDependency, Orbit, ViewSet
 from svdmv.io.atomic import write_json
 
 NUM_VIEWS, ELEVATION_DEG, RADIUS = 21, 20.0, 1.75
-REFERENCE_FIRST = 4  # the first view that is compared
-# name: model (a scan, or shape:SEED:KIND), metallic, roughness (None = as shipped), light, shadings
-SCENES: dict[str, tuple[str, float | None, float | None, str, tuple[str, ...]]] = {
-    "matte scan": ("prl__lunchbox", None, None, "sky", ("matte",)),
-    "plastic scan": ("urdf-scans__plastic_pear", 0.0, 0.35, "studio", ("pbr", "final")),
-    "shiny metal": ("shape:11:teapot", 1.0, 0.2, "sky", ("pbr", "final")),
+VIEW_ORDER = tuple(4 + k for k in (0, 7, 14)) + tuple((5 + k + 7 * j) % 21 for k in range(6) for j in range(3))
+# name: model (a scan, or shape:SEED:KIND), metallic, roughness (None = as shipped), light and the degrees that it is
+# turned, shadings. The renderer was tuned on other models and other turns of the lights.
+SCENES: dict[str, tuple[str, float | None, float | None, str, float, tuple[str, ...]]] = {
+    "matte scan": ("Schleich_Spinosaurus_Action_Figure", None, None, "studio", 137.0, ("matte",)),
+    "plastic scan": ("Schleich_S_Bayala_Unicorn_70432", 0.0, 0.35, "sky", 200.0, ("pbr", "final")),
+    "shiny metal": ("Cole_Hardware_Hammer_Black", 1.0, 0.2, "studio", 61.0, ("pbr", "final")),
 }
 
 
@@ -48,7 +50,7 @@ def asset_of(scene: str, models: Path) -> Asset:
     from svdmv.dataset.shapes import shape_from_seed
     from svdmv.io.meshes import normalised, read_asset
 
-    name, metallic, roughness, _, _ = SCENES[scene]
+    name, metallic, roughness, *_ = SCENES[scene]
     if name.startswith("shape:"):
         _, seed, kind = name.split(":")
         asset = shape_from_seed(int(seed), kind)
@@ -60,13 +62,21 @@ def asset_of(scene: str, models: Path) -> Asset:
     return normalised(asset, rule="bounding_sphere")[0]
 
 
+def light_of(scene: str) -> np.ndarray:
+    """The scene's light map, turned."""
+    from svdmv.render.environment import environment_map
+
+    plain = environment_map(SCENES[scene][3])
+    return np.ascontiguousarray(np.roll(plain, round(SCENES[scene][4] / 360 * plain.shape[1]), axis=1))
+
+
 def draw_one(scene: str, models: Path, size: int, shading: str, supersampling: int, out: Path) -> None:
     """One orbit by the rasteriser in this process: pixels to `out`, figures to standard output."""
     from svdmv.io.quick_png import quick_png_bytes
     from svdmv.render.light import light_from
     from svdmv.render.raster import prepare, render
 
-    light = SCENES[scene][3]
+    light = light_of(scene)
     cameras = Orbit.static(ELEVATION_DEG, NUM_VIEWS, radius=RADIUS).cameras(size, size)
     light_from(light)
     render(prepare(asset_of(scene, models), light, shading=shading), cameras[0], supersampling=supersampling)
@@ -91,20 +101,20 @@ def draw_one(scene: str, models: Path, size: int, shading: str, supersampling: i
     print(json.dumps(figures))
 
 
-def foreground_psnr(views: np.ndarray, reference: np.ndarray) -> float:
-    """Mean over views of the PSNR of RGBA bytes (N, H, W, 4) on white, where the reference covers anything."""
+def closeness(views: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Mean and least over views of the PSNR of bytes (N, H, W, 4) on white, where the reference covers anything."""
     scores = []
     for a, b in zip(views.astype(np.float64) / 255, reference.astype(np.float64) / 255, strict=True):
         white_a, white_b = (x[..., :3] * x[..., 3:] + 1 - x[..., 3:] for x in (a, b))
         error = ((white_a - white_b)[b[..., 3] > 0] ** 2).mean()
         scores.append(-10 * np.log10(max(error, 1e-12)))
-    return round(float(np.mean(scores)), 2)
+    return {"psnr_db": round(float(np.mean(scores)), 2), "worst_view_psnr_db": round(min(scores), 2)}
 
 
 def by_rasteriser(scene: str, options: argparse.Namespace, folder: Path) -> list[tuple[dict[str, Any], np.ndarray]]:
     """All shadings of a scene with 2 x 2 and 3 x 3 samples."""
     rows = []
-    for shading in SCENES[scene][4]:
+    for shading in SCENES[scene][5]:
         for supersampling in (2,) if shading == "pbr" else (2, 3):
             out = folder / "views.npy"
             words = ["--one", scene, "--shading", shading, "--supersampling", str(supersampling), "-o", str(out)]
@@ -123,8 +133,10 @@ def extrapolated(seconds: list[float], load: float) -> float:
     return round(load + seconds[0] + later * (NUM_VIEWS - 1), 1)
 
 
-def by_cycles(asset: Asset, light: str, shading: str, cameras: Any, samples: int, denoise: bool) -> ViewSet:
-    """Views by Cycles on the cores of this process."""
+def by_cycles(
+    asset: Asset, light: np.ndarray, shading: str, cameras: Any, samples: int, denoise: bool, noise: float = 0.0
+) -> ViewSet:
+    """Views by Cycles on the cores of this process; noise as in cycles.render_views."""
     from svdmv.render import cycles
 
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
@@ -137,41 +149,74 @@ def by_cycles(asset: Asset, light: str, shading: str, cameras: Any, samples: int
         samples=samples,
         denoise=denoise,
         threads=threads,
+        noise_threshold=noise,
     )
+
+
+def references(
+    scene: str, options: argparse.Namespace, asset: Asset, cameras: Any
+) -> tuple[list[int], np.ndarray, Any]:
+    """Numbers of the reference views, their pixels and CPU seconds; made and kept where they are not there yet."""
+    from svdmv.io.pictures import read_png_rgba
+    from svdmv.io.quick_png import quick_png_bytes
+
+    shading = SCENES[scene][5][0]
+    options.references.mkdir(parents=True, exist_ok=True)
+    wanted = VIEW_ORDER[: options.reference_views or NUM_VIEWS]
+    numbers, pictures, seconds = [], [], []
+    for number in wanted:
+        name = f"{SCENES[scene][0].replace(':', '-')}-{shading}-{options.size}-{options.reference_samples}-{number:02d}"
+        path, told = options.references / f"{name}.png", options.references / f"{name}.json"
+        if not path.is_file() and options.reference_views == 0:
+            continue
+        if not path.is_file():
+            made = by_cycles(
+                asset, light_of(scene), shading, [cameras[number]], options.reference_samples, False,
+                options.reference_noise,
+            )  # fmt: skip
+            write_json(told, {"cpu_s": made.provenance["view_cpu_s"][0]})
+            path.write_bytes(quick_png_bytes(made.rgba_u8()[0]))
+            say(f"{scene}: reference view {number}")
+        numbers.append(number)
+        pictures.append(read_png_rgba(path))
+        spent = json.loads(told.read_text("utf-8"))["cpu_s"]
+        seconds.append(None if spent is None else round(spent, 1))
+    if not numbers:
+        raise SystemExit(f"{scene}: no reference in {options.references}; give --reference-views a number")
+    return numbers, np.stack(pictures), seconds
 
 
 def scene_rows(scene: str, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Everything about one scene."""
     from svdmv.render import mitsuba
 
-    light, shading = SCENES[scene][3], SCENES[scene][4][0]
+    light, shading = light_of(scene), SCENES[scene][5][0]
     asset = asset_of(scene, options.models)
     cameras = Orbit.static(ELEVATION_DEG, NUM_VIEWS, radius=RADIUS).cameras(options.size, options.size)
-    every = max(1, NUM_VIEWS // max(options.reference_views, options.timed_views))
-    chosen = [
-        (REFERENCE_FIRST + k * every) % NUM_VIEWS for k in range(max(options.reference_views, options.timed_views))
-    ]
-    compared, timed = chosen[: options.reference_views], chosen[: options.timed_views]
     rows: list[dict[str, Any]] = []
+    compared, reference, seconds_of_views = references(scene, options, asset, cameras)
+    say(f"{scene}: references ready")
     drawn = by_rasteriser(scene, options, folder)
     say(f"{scene}: rasteriser done")
-    truth = by_cycles(asset, light, shading, [cameras[k] for k in compared], options.reference_samples, False)
-    say(f"{scene}: reference done")
-    reference = truth.rgba_u8()
     for row, views in drawn:
-        rows.append(row | {"psnr_db": foreground_psnr(views[compared], reference)})
-    views = by_cycles(asset, light, shading, [cameras[k] for k in timed], options.cycles_samples, True)
-    told, count = views.provenance, min(len(timed), len(compared))
-    rows.append(
-        {
-            "renderer": "cycles " + told["blender"],
-            "samples": f"{options.cycles_samples} + denoiser",
-            "orbit_cpu_s": extrapolated(told["view_cpu_s"], told["load_cpu_s"]),
-            "views_timed": len(timed),
-            "peak_memory_mb": round(told["peak_memory_mb"]),
-            "psnr_db": foreground_psnr(views.rgba_u8()[:count], reference[:count]),
-        }
-    )
+        rows.append(row | closeness(views[compared], reference))
+    timed = compared[: options.timed_views]
+    count = len(timed)
+    if "cycles" in options.skip:
+        rows.append({"renderer": "cycles", "not_run": "left out of this run"})
+    else:
+        views = by_cycles(asset, light, shading, [cameras[k] for k in timed], options.cycles_samples, True)
+        told = views.provenance
+        rows.append(
+            {
+                "renderer": "cycles " + told["blender"],
+                "samples": f"{options.cycles_samples} + denoiser",
+                "orbit_cpu_s": extrapolated(told["view_cpu_s"], told["load_cpu_s"]),
+                "views_timed": count,
+                "peak_memory_mb": round(told["peak_memory_mb"]),
+                **closeness(views.rgba_u8(), reference[:count]),
+            }
+        )
     try:
         seconds, mark = [], [time.process_time()]
 
@@ -195,15 +240,21 @@ def scene_rows(scene: str, options: argparse.Namespace, folder: Path) -> dict[st
                 "samples": str(options.mitsuba_samples),
                 "orbit_cpu_s": extrapolated(seconds, 0.0),
                 "views_timed": len(timed),
-                "psnr_db": foreground_psnr(views.rgba_u8()[:count], reference[:count]),
+                **closeness(views.rgba_u8(), reference[:count]),
             }
         )
     except MissingDependency as error:
         rows.append({"renderer": "mitsuba", "not_run": error.one_line()})
     say(f"{scene}: done")
-    name, metallic, roughness, _, _ = SCENES[scene]
-    about = {"object": name, "metallic": metallic, "roughness": roughness, "light": light, "views_compared": compared}
-    return about | {"reference_cpu_s_per_view": truth.provenance["view_cpu_s"], "rows": rows}
+    name, metallic, roughness, light_name, turn, _ = SCENES[scene]
+    about = {
+        "object": name,
+        "metallic": metallic,
+        "roughness": roughness,
+        "light": light_name,
+        "light_turned_deg": turn,
+    }
+    return about | {"views_compared": compared, "reference_cpu_s_per_view": seconds_of_views, "rows": rows}
 
 
 def say(text: str) -> None:
@@ -213,7 +264,7 @@ def say(text: str) -> None:
 
 def command_of(words: list[str]) -> str:
     """The command line, without the paths of this machine."""
-    known = {"--models": "FOLDER", "-o": "FILE", "--output": "FILE"}
+    known = {"--models": "FOLDER", "--references": "FOLDER", "-o": "FILE", "--output": "FILE"}
     shown = [known.get(before, word) for before, word in zip(["", *words], words, strict=False)]
     return "python benchmarks/render_quality.py " + shlex.join(shown)
 
@@ -232,12 +283,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--size", type=int, default=576)
-    parser.add_argument("--reference-samples", type=int, default=256)
-    parser.add_argument("--reference-views", type=int, default=1)
+    parser.add_argument("--references", type=Path, default=Path("references"))
+    parser.add_argument("--reference-samples", type=int, default=1024)
+    parser.add_argument("--reference-noise", type=float, default=0.01, help="Cycles stops a pixel below it; 0 = never")
+    parser.add_argument("--reference-views", type=int, default=21)
     parser.add_argument("--timed-views", type=int, default=2)
     parser.add_argument("--cycles-samples", type=int, default=16)
     parser.add_argument("--mitsuba-samples", type=int, default=16)
     parser.add_argument("--scenes", nargs="*", default=list(SCENES))
+    parser.add_argument("--skip", nargs="*", default=[], choices=["cycles"], help="what is not timed in this run")
     parser.add_argument("--remark", default="", help="what else the machine was doing")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     parser.add_argument("--shading", default="pbr", help=argparse.SUPPRESS)
@@ -258,7 +312,10 @@ def main() -> int:
                 "command": command_of(sys.argv[1:]),
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),
                 "size_px": options.size,
-                "reference": f"Cycles, {options.reference_samples} spp, not denoised, views: {options.reference_views}",
+                "reference": (
+                    f"Cycles, up to {options.reference_samples} samples a pixel (noise threshold "
+                    f"{options.reference_noise:g}), not denoised"
+                ),
                 "orbit": {"views": NUM_VIEWS, "elevation_deg": ELEVATION_DEG, "radius": RADIUS},
                 "scenes": scenes,
                 "hardware": {

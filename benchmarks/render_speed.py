@@ -33,6 +33,7 @@ NUM_VIEWS, SIZE_PX, SUPERSAMPLING = 21, 576, 2
 COUNTED = {
     "svdmv.render._bake_kernels": ("hemisphere_rays", "note_hits", "gather", "probes_from_hits"),
     "svdmv.render._kernels": ("choose_mips", "rasterise", "resolve"),
+    "svdmv.render._coverage": ("outline_cells", "cover_cells", "thin_out"),
     "svdmv.render._shading": ("shade",),
     "svdmv.render._reflection": ("reflection_rays", "light_of_rays", "smooth_light"),
 }
@@ -94,7 +95,8 @@ def measured(name: str, shading: str, roughness: float | None) -> dict[str, Any]
 
     clock, cameras = Clock(), Orbit.static(15.0, NUM_VIEWS, radius=1.75).cameras(SIZE_PX, SIZE_PX)
     raster.render(raster.prepare(asset_of(name, roughness), "studio", shading=shading), cameras[0])
-    kept = []
+    kept: list[Any] = [(raster, "refined", raster.refined)]
+    raster.refined = clock.timed("refine", raster.refined)
     for module_name, functions in COUNTED.items():
         module = importlib.import_module(module_name)
         for function in functions:
@@ -139,7 +141,9 @@ def measured(name: str, shading: str, roughness: float | None) -> dict[str, Any]
         "covered_samples": samples,
         "ns_per_sample": {
             stage: round(clock.seconds[stage] / samples * 1e9, 1)
-            for stage in ("rasterise", "shade", "resolve", "reflection_rays", "light_of_rays", "smooth_light")
+            for stage in (
+                "rasterise", "cover_cells", "shade", "resolve", "reflection_rays", "light_of_rays", "smooth_light",
+            )
             if stage in clock.seconds
         },
         "floor_s": {"embree": round(clock.seconds.get("embree", 0.0), 3), "memory": round(memory, 3),
