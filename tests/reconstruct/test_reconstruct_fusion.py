@@ -1,4 +1,4 @@
-"""Depth fused to a mesh, by our own field and by Open3D, and Poisson's surface: all near a shape known by formula."""
+"""Depth fused to a mesh, and Poisson's surface through oriented points: near a shape known by formula."""
 
 from __future__ import annotations
 
@@ -37,17 +37,10 @@ def test_the_field_before_a_wall_by_hand() -> None:
 
 
 def test_our_fusion_is_closed_and_near_the_shape(views: ViewSet) -> None:
-    made = reconstruct_mesh(views, method="tsdf", resolution=64, engine="own")
+    made = reconstruct_mesh(views, method="tsdf", resolution=64)
     assert closed_after_merging(made.mesh.vertices, made.mesh.faces)
     seen = made.mesh.vertices[made.mesh.vertices[:, 1] > -0.15]  # the bottom was never seen
     assert np.abs(box(0.3, 0.2, 0.25)(seen.astype(np.float64))).mean() < 0.008
-    assert made.figures["engine"] == "own"
-
-
-@needs_open3d
-def test_open3d_fuses_to_the_same_place(views: ViewSet) -> None:
-    made = reconstruct_mesh(views, method="tsdf", resolution=64, engine="open3d")
-    assert np.abs(box(0.3, 0.2, 0.25)(made.mesh.vertices.astype(np.float64))).mean() < 0.008
 
 
 @needs_open3d
@@ -60,9 +53,8 @@ def test_poisson_closes_a_sphere() -> None:
 
 @pytest.mark.skipif(HAS_OPEN3D, reason="Open3D is installed")
 def test_without_open3d_its_extra_is_named(views: ViewSet) -> None:
-    for settings in ({"method": "poisson"}, {"method": "tsdf", "engine": "open3d"}):
-        with pytest.raises(MissingDependency, match=r"svdmv\[open3d\]"):
-            reconstruct_mesh(views, **settings)
+    with pytest.raises(MissingDependency, match=r"svdmv\[open3d\]"):
+        reconstruct_mesh(views, method="poisson")
 
 
 def test_points_and_normals_of_depth_maps(views: ViewSet) -> None:
@@ -91,9 +83,8 @@ def test_views_without_depth_are_told_what_to_do(views: ViewSet) -> None:
         reconstruct_mesh(replace(views, depths=lone), method="tsdf")
 
 
-@pytest.mark.parametrize("bad", [{"resolution": 4}, {"engine": "other"}])
-def test_settings_out_of_range_are_refused(views: ViewSet, bad: dict[str, object]) -> None:
+def test_settings_out_of_range_are_refused(views: ViewSet) -> None:
     with pytest.raises(ConfigError):
-        reconstruct_mesh(views, method="tsdf", **bad)
+        reconstruct_mesh(views, method="tsdf", resolution=4)
     with pytest.raises(ConfigError):
         reconstruct_mesh(views, method="poisson", depth=40)
