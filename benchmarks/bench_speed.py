@@ -4,9 +4,9 @@
 
 needs scikit-image and the lpips package with a torchvision that imports; lpips' trunk takes the weights of the folder,
 so both sides have the same network. Pictures are drawn: textured ellipses with soft edges on white, the prediction a
-shifted, noisy copy. Two cases, object by object in turns: one prediction, and a run's seven rows (the prediction, the input
-copied, mirrored at the back, nothing, the truth, the truth backwards and shifted). CPU seconds of the process decide
-(a busy machine disturbs them less); wall seconds are given beside them. Exit status 1: scores differ by 1e-4 or more.
+shifted, noisy copy. Two cases, object by object in turns: one prediction, and a run's seven rows (the prediction, the
+input copied, mirrored at the back, nothing, the truth, the truth backwards and shifted). CPU seconds of the process
+decide; wall seconds are given beside them. Exit status 1: scores differ by 1e-4 or more.
 """
 
 from __future__ import annotations
