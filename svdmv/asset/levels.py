@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from svdmv.asset.cleanup import cleaned_mesh
 from svdmv.asset.fill import dilated
 from svdmv.core import Asset, ConfigError, Material, Mesh, vertex_normals
+from svdmv.core.tangents import vertex_tangents
 from svdmv.geometry.atlas import unwrapped
 from svdmv.geometry.raster import sampled_bilinear, texel_map
 from svdmv.geometry.topology import merged_by_position
-from svdmv.geometry.transfer import places_on_surface, vertex_tangents
+from svdmv.geometry.transfer import places_on_surface
 from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 
 REACH = 0.05  # of the longest side: how far apart the two surfaces may lie

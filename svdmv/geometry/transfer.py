@@ -54,29 +54,3 @@ def places_on_surface(
         found[lost] = place[near] // 3
         weights[lost] = np.eye(3, dtype=np.float32)[place[near] % 3]
     return found, weights
-
-
-def vertex_tangents(
-    vertices: NDArray[np.floating],
-    faces: NDArray[np.integer],
-    uvs: NDArray[np.floating],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(V, 3), (V, 3): directions in which u grows and v falls (up in the picture), averaged over the faces of a vertex.
-
-    Args:
-        uvs: (V, 2), glTF origin. Not orthogonal to anything yet, of any length.
-    """
-    p, t = np.asarray(vertices, np.float64)[faces], np.asarray(uvs, np.float64)[faces]
-    e1, e2, d1, d2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0], t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
-    double = d1[:, 0] * d2[:, 1] - d2[:, 0] * d1[:, 1]
-    sign = np.sign(double)[:, None]
-    along_u = sign * (e1 * d2[:, 1:] - e2 * d1[:, 1:])
-    up = -sign * (e2 * d1[:, :1] - e1 * d2[:, :1])
-    out = []
-    for values in (along_u, up):
-        heap = np.zeros((len(vertices), 3))
-        for k in range(3):
-            for axis in range(3):
-                heap[:, axis] += np.bincount(faces[:, k], values[:, axis], len(vertices))
-        out.append(heap)
-    return out[0], out[1]

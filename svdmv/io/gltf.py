@@ -17,6 +17,7 @@ from PIL import Image
 
 from svdmv import __version__
 from svdmv.core import Asset, DataError, Material
+from svdmv.core.tangents import gltf_tangents
 from svdmv.io.atomic import write_bytes
 from svdmv.io.colour import linear_from_srgb
 from svdmv.io.gltf_reader import PROVENANCE_KEY
@@ -61,6 +62,10 @@ def glb_bytes(asset: Asset, *, name: str = "object", texture_format: TextureForm
         attributes["NORMAL"] = writer.vertex_accessor(_unit(mesh.normals))
     if mesh.uvs is not None:
         attributes["TEXCOORD_0"] = writer.vertex_accessor(mesh.uvs)
+    bumpy = any(material.normal_linear is not None for material in asset.materials)
+    if bumpy and mesh.normals is not None and mesh.uvs is not None:
+        frame = gltf_tangents(mesh.vertices, mesh.faces, _unit(mesh.normals), mesh.uvs)
+        attributes["TANGENT"] = writer.vertex_accessor(frame)
     if mesh.colors is not None:
         rgba = np.full((len(mesh.colors), 4), 65535, np.uint16)
         rgba[:, :3] = np.round(linear_from_srgb(mesh.colors / 255.0) * 65535.0)
