@@ -38,7 +38,7 @@ def test_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
     ]
     main(tmp_path / "store", tmp_path / "one")
     for process in team:
-        _, error = process.communicate(timeout=240)
+        _, error = process.communicate(timeout=1800)
         assert process.returncode == 0, error[-2000:]
     model = tiny_model()
     starts = {
