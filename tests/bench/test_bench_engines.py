@@ -169,7 +169,9 @@ def test_processes_share_the_devices(tmp_path: Path) -> None:
     held = [taken_device(devices, tmp_path) for _ in range(3)]
     assert [device for device, _ in held] == ["cuda:0", "cuda:1", "cuda:1"]
     held[0][1].close()  # type: ignore[union-attr]
-    assert taken_device(devices, tmp_path)[0] == "cuda:0"
+    device, again = taken_device(devices, tmp_path)
+    assert device == "cuda:0"
+    again.close()  # type: ignore[union-attr]
     held[1][1].close()  # type: ignore[union-attr]
 
 
