@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import tempfile
@@ -14,6 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / f"svdmv-tests-{os.getuid()}"  # stable, so that compiled kernels are kept
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 
+
+def kernels_hash() -> str:
+    """Of every file with compiled code: numba's cache of a kernel does not see that a kernel it calls has changed."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "svdmv").rglob("*.py")):
+        text = path.read_bytes()
+        if b"njit" in text:
+            digest.update(text)
+    return digest.hexdigest()[:16]
+
+
 THREADS = os.environ.get("OMP_NUM_THREADS") or str(min(os.cpu_count() or 1, 2))
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = THREADS  # one number for all: sums over another number of threads end in other bits
@@ -23,7 +35,7 @@ os.environ.update(
     HF_HUB_DISABLE_TELEMETRY="1",
     WANDB_MODE="disabled",
     XDG_CACHE_HOME=str(CACHE / "cache"),
-    NUMBA_CACHE_DIR=str(CACHE / "numba"),
+    NUMBA_CACHE_DIR=str(CACHE / "numba" / kernels_hash()),
     TORCH_HOME=str(CACHE / "torch"),
     HF_HOME=str(CACHE / "huggingface"),
 )

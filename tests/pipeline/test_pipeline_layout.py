@@ -24,7 +24,6 @@ from svdmv.io.views import load_views
 from svdmv.pipeline import RunSettings, run_picture
 from svdmv.render import render_views
 from svdmv.subject import frame_subject
-from svdmv.subject.detail import enlarged_camera
 
 STAGES = ("load model", "frame", "generate", "reconstruct", "orbit video", "turntable")
 
@@ -59,7 +58,8 @@ def test_the_framed_picture_keeps_its_pixels_and_the_texture_is_baked_from_it(tm
         assert image.size[0] > 500
     asset = read_asset(made / "mesh.glb")
     views = load_views(made)
-    camera = enlarged_camera(views.cameras[0], 512)
+    assert views.orbit is not None
+    camera = views.orbit.cameras(512, 512)[0]
     row = render_views(asset, [camera], shading="unlit").images[0, 300, 200:312].astype(float).mean(-1)
     assert np.abs(np.diff(row)).sum() > 8 * 60  # up and down more than eight times
 

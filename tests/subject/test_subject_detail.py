@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svdmv.core import DataError, InputError, Orbit, ViewSet
+from svdmv.core import InputError, Orbit, ViewSet
 from svdmv.io.pictures import Picture, write_png
 from svdmv.io.run_folder import DETAIL_NAME, detail_in
 from svdmv.subject import frame_subject
-from svdmv.subject.detail import views_with_detail
 from svdmv.subject.resampling import resample_window
 
 
@@ -53,24 +52,7 @@ def views_of(size: int) -> ViewSet:
     return ViewSet(rgba[..., :3], orbit.cameras(size, size), rgba[..., 3], orbit=orbit)
 
 
-def test_views_grow_with_their_cameras() -> None:
-    """A point of the world lands on the same place of the picture; the other views are the enlarged ones."""
-    views, detail = views_of(16), np.random.default_rng(1).integers(0, 255, (40, 40, 4), np.uint8)
-    made = views_with_detail(views, detail, index=2)
-    assert made.size == (40, 40)
-    assert np.array_equal(made.rgba_u8()[2], detail)
-    assert np.array_equal(made.rgba_u8()[0], resample_window(views.rgba_u8()[0], 0, 0, 16, 40))
-    point = np.array([0.1, -0.2, 0.3, 1.0])
-    for before, after in zip(views.cameras, made.cameras, strict=True):
-        seen = [c.K @ (c.camera_from_world @ point)[:3] for c in (before, after)]
-        small, large = (p[:2] / p[2] for p in seen)
-        assert large / 40 == pytest.approx(small / 16)
-
-
 def test_a_picture_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    for shape in ((8, 8, 4), (40, 30, 4), (40, 40, 3)):
-        with pytest.raises(DataError, match="does not fit"):
-            views_with_detail(views_of(16), np.zeros(shape, np.uint8))
     views = views_of(16)
     write_png(tmp_path / DETAIL_NAME, np.zeros((8, 8, 4), np.uint8))
     assert detail_in(tmp_path, views) is None
