@@ -15,7 +15,7 @@ _LEAST_REPEAT = 3
 _LONGEST_SYMBOL_RUN = 63
 
 
-@njit(cache=True)
+@njit
 def _symbol(data: Any, at: int, table: Any) -> tuple[int, int]:
     """The Huffman symbol at bit `at` and the place behind it; place -1 for a code that is not in the table. A table
     row is symbol * 32 + length, by the next 16 bits."""
@@ -29,7 +29,7 @@ def _symbol(data: Any, at: int, table: Any) -> tuple[int, int]:
     return row >> 5, at + (row & 31)
 
 
-@njit(cache=True)
+@njit
 def _chunked(data: Any, at: int, width: int) -> tuple[int, int]:
     """A number in pieces of `width` bits, each behind the last and followed by a bit that says whether more come."""
     value: Any = 0

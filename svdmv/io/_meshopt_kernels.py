@@ -53,7 +53,7 @@ def decode_attributes(data: Any, stride: int, out: Any) -> int:
     return at + tail if at == end else -1
 
 
-@njit(cache=True)
+@njit
 def _modes_are_known(modes: Any) -> bool:
     known = True
     for mode in modes:
@@ -61,7 +61,7 @@ def _modes_are_known(modes: Any) -> bool:
     return known
 
 
-@njit(cache=True)
+@njit
 def _read_codes(data: Any, at: int, end: int, control: int, size: int, codes: Any) -> int:
     """The codes of one byte position of a block. control: -1 in version 0, else the width set: 0 = 0 1 2 4 bits,
     1 = 1 2 4 8 bits, 2 = all zero, 3 = plain bytes. Returns the place behind them."""
@@ -93,7 +93,7 @@ def _read_codes(data: Any, at: int, end: int, control: int, size: int, codes: An
     return at
 
 
-@njit(cache=True)
+@njit
 def _read_group(data: Any, at: int, end: int, bits: int, deltas: Any) -> int:
     """16 codes of 0, 1, 2, 4 or 8 bits; the highest code of 1, 2 and 4 bits says "a whole byte follows". Returns the
     place behind them."""
@@ -121,7 +121,7 @@ def _read_group(data: Any, at: int, end: int, bits: int, deltas: Any) -> int:
     return extra
 
 
-@njit(cache=True)
+@njit
 def _add_deltas(codes: Any, first: int, mode: int, previous: Any, out: Any) -> None:
     """Four byte positions from `first` on: codes (size, stride) to values in out (size, stride), by channel mode:
     0 zigzag of bytes, 1 zigzag of 16 bits, 2 exclusive or of 32 bits turned by mode // 16. `previous` is kept up."""
@@ -155,7 +155,7 @@ def _add_deltas(codes: Any, first: int, mode: int, previous: Any, out: Any) -> N
         previous[k] = out[len(codes) - 1, k]
 
 
-@njit(cache=True)
+@njit
 def _read_varint(data: Any, at: int, end: int) -> tuple[int, int]:
     """An unsigned LEB128 of at most 32 bits: value, place behind it; place -1 when data ends first."""
     value: Any = 0
@@ -170,7 +170,7 @@ def _read_varint(data: Any, at: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@njit(cache=True)
+@njit
 def _unzigzagged(value: int) -> int:
     return (value >> 1) ^ -(value & 1)
 
