@@ -63,7 +63,7 @@ def choose_mips(
         out[t] += min(max(int(np.round(level)), 0), num_levels[m] - 1)
 
 
-@njit
+@njit(forceinline=True)
 def texel_alpha(texels: Array, rows: Array, row: int, u: float, v: float) -> float:
     """Alpha at (u, v), linear between texel centres, repeating."""
     offset, height, width = rows[row, 0], rows[row, 1], rows[row, 2]
@@ -147,7 +147,7 @@ def rasterise(
     return written
 
 
-@njit
+@njit(forceinline=True)
 def byte_of(value: float, thresholds: Array, guesses: Array) -> int:
     """The sRGB byte of a linear value: how many of the 255 thresholds it reaches; guesses start the count below."""
     last = guesses.shape[0] - 1

@@ -26,7 +26,7 @@ LIKE_ROUGHNESS = 0.08
 DULL_ROUGHNESS = 0.5  # above it only metal is traced
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def visible_normal(p1: float, p2: float, alpha: float, nv: float) -> Any:
     """Tangent-space GGX normal seen from (sqrt(1 - nv^2), 0, nv), from a point of the unit disc (Heitz 2018)."""
     sv = np.sqrt(max(0.0, 1.0 - nv * nv))
@@ -40,7 +40,7 @@ def visible_normal(p1: float, p2: float, alpha: float, nv: float) -> Any:
     return unit(alpha * (p3 * hx - p2 * hz), alpha * p1, max(p2 * hx + p3 * hz, 1e-6))
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def smith(alpha: float, cosine: float) -> float:
     """1 / G1 of the Smith masking of GGX."""
     inverse: float = (np.sqrt(alpha * alpha + (1 - alpha * alpha) * cosine * cosine) + cosine) / (2 * cosine)

@@ -36,7 +36,7 @@ class Lighting(NamedTuple):
     table: Array
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def longitude(z: float, x: float) -> float:
     """atan2(z, x) to 1e-5 (Abramowitz and Stegun 4.4.47)."""
     a, b = abs(x), abs(z)
@@ -50,7 +50,7 @@ def longitude(z: float, x: float) -> float:
     return angle if z >= 0.0 else -angle
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def latitude(y: float) -> float:
     """asin(y) to 7e-5 (Abramowitz and Stegun 4.4.45)."""
     a = min(abs(y), 1.0)
@@ -58,7 +58,7 @@ def latitude(y: float) -> float:
     return angle if y >= 0.0 else -angle
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def map_at(image: Array, n: int, u: float, v: float) -> Any:
     """Latitude-longitude map n of (N, H, W, 3) at u, v in [0, 1], linear between pixel centres."""
     h, w = image.shape[1], image.shape[2]
@@ -75,7 +75,7 @@ def map_at(image: Array, n: int, u: float, v: float) -> Any:
     )
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def light_along(levels: Array, sharp: Array, roughness_of: Array, x: float, y: float, z: float, rough: float) -> Any:
     """The blurred map along a unit direction, linear in longitude, latitude, roughness; `sharp` stands for level 0."""
     lev = 0
@@ -91,7 +91,7 @@ def light_along(levels: Array, sharp: Array, roughness_of: Array, x: float, y: f
     return r0 + (r1 - r0) * f, g0 + (g1 - g0) * f, b0 + (b1 - b0) * f
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def reflected(
     probes: Array, levels: Array, sharp: Array, level_roughness: Array, p0: int, p1: int, p2: int, i: float, j: float,
     k: float, x: float, y: float, z: float, rough: float,
@@ -125,7 +125,7 @@ def reflected(
     return er * t + r, eg * t + g, eb * t + b
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def reflectance(table: Array, rough: float, nv: float) -> Any:
     """A, B and C of light.reflectance_table, linear between its entries."""
     cu, cv = nv * (table.shape[1] - 1.001), rough * (table.shape[0] - 1.001)
@@ -140,7 +140,7 @@ def reflectance(table: Array, rough: float, nv: float) -> Any:
     )
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def lobe_axis(nx: float, ny: float, nz: float, ex: float, ey: float, ez: float, nv: float, rough: float) -> Any:
     """Where a rough lobe points: it leans from the mirror direction towards the normal."""
     al = min(max(rough * rough, 1e-3), 1.0)
@@ -148,7 +148,7 @@ def lobe_axis(nx: float, ny: float, nz: float, ex: float, ey: float, ez: float, 
     return unit(nx + (2 * nv * nx - ex - nx) * f, ny + (2 * nv * ny - ey - ny) * f, nz + (2 * nv * nz - ez - nz) * f)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def mixed(base: float, metal: float, diffuse: float, spec: float, ta: float, tb: float, tc: float) -> float:
     """One colour channel of the glTF material from its diffuse and its mirrored light, facet bounces included."""
     whole = ta + tb
@@ -156,7 +156,7 @@ def mixed(base: float, metal: float, diffuse: float, spec: float, ta: float, tb:
     return metal * again * (base * ta + tb) * spec + (1 - metal) * (diffuse * (1 - tc) + tc * spec)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def bend_of_light(
     leans: Array, p0: int, p1: int, p2: int, i: float, j: float, k: float, sx: float, sy: float, sz: float,
     nx: float, ny: float, nz: float,

@@ -47,7 +47,7 @@ class Surface(NamedTuple):
     emission_scale: float
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def weights_of(screen: Array, faces: Array, t: int, px: float, py: float) -> Any:
     """Perspective-correct weights of a face's corners at a place on the screen, and the sign of its winding there.
 
@@ -72,7 +72,7 @@ def weights_of(screen: Array, faces: Array, t: int, px: float, py: float) -> Any
     return i, j, k, total
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def decode(texel: Array, first: int) -> None:
     """Three encoded channels become linear light."""
     for m in range(first, first + 3):
@@ -81,7 +81,7 @@ def decode(texel: Array, first: int) -> None:
         texel[m] = LINEAR[n] + (place - np.float32(n)) * (LINEAR[n + 1] - LINEAR[n])
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def material_at(
     faces: Array, uvs: Array, colors: Array, texels: Array, rows: Array, t: int, i: float, j: float, k: float, row: int,
     emission_at: int, texel: Array,
@@ -115,7 +115,7 @@ def material_at(
             texel[m] *= np.float32(i * colors[p, m] + j * colors[q, m] + k * colors[r, m])
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def interpolated(values: Array, faces: Array, t: int, i: float, j: float, k: float) -> Any:
     """Three values a vertex, mixed by the weights of face t's corners."""
     p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
@@ -126,14 +126,14 @@ def interpolated(values: Array, faces: Array, t: int, i: float, j: float, k: flo
     )
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def unit(x: float, y: float, z: float) -> Any:
     """The vector at length 1."""
     f = 1.0 / np.sqrt(x * x + y * y + z * z + 1e-30)
     return x * f, y * f, z * f
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def face_normal(faces: Array, vertices: Array, t: int) -> Any:
     """The flat face's unit normal by its winding."""
     p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
@@ -143,7 +143,7 @@ def face_normal(faces: Array, vertices: Array, t: int) -> Any:
     return unit(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def bent_normal(
     faces: Array, tangents: Array, mirrors: Array, m: int, t: int, i: float, j: float, k: float, texel: Array,
     nx: float, ny: float, nz: float,
@@ -157,7 +157,7 @@ def bent_normal(
     return unit(r * tx + g * bx + b * nx, r * ty + g * by + b * ny, r * tz + g * bz + b * nz)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, forceinline=True)
 def frame_at(
     faces: Array, vertices: Array, normals: Array, tangents: Array, mirrors: Array, normal_at: int, t: int, i: float,
     j: float, k: float, texel: Array, eye: Array,
