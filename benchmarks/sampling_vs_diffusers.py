@@ -37,7 +37,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "layers": 2,
         "token": 512,
         "ids": 256,
-        "pixels": 64,
+        "pixels": 192,
     },
 }
 SCHEDULER = {

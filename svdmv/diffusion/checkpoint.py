@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from svdmv.core import CheckpointError, ConfigError, SvdmvError
-from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.info import INFO_FILE, CheckpointInfo
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.sgm_file import parts_from_sgm
+from svdmv.diffusion.shortcuts import use_shortcuts
 from svdmv.diffusion.unet import widened_state
 from svdmv.diffusion.weight_files import (
     PARTS,
@@ -220,7 +220,8 @@ def load_checkpoint(model: str, *, device: str = "cpu", dtype: str = "fp32", dow
         wanted = torch.float32 if part == "vae" else number_format  # the autoencoder's own rule follows in `to`
         networks[part] = _filled(empty, states.pop(part), folder / part, wanted)
     _restore_buffers(networks["image_encoder"])
-    use_one_token_attention(networks["unet"])
+    for part in ("unet", "vae"):
+        use_shortcuts(networks[part])
     made = SvdMv(**networks, info=replace(info, sha256=weights_sha256(folder)))
     _check_agreement(made, folder)
     return made.to(torch.device(device), number_format)

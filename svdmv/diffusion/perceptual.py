@@ -30,6 +30,7 @@ TRUNKS = {"alex": ALEX, "squeeze": SQUEEZE, "vgg": VGG}
 POOLING = {"alex": (3, 2, False), "squeeze": (3, 2, True), "vgg": (2, 2, False)}  # kernel, stride, ceil_mode
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
+LEAST_LENGTH = 1e-10  # added to the length of a feature before it is divided by it
 
 
 def lpips_weights_path(net: str = "alex") -> Path:
@@ -76,7 +77,12 @@ class Lpips(nn.Module):
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Unit-length features of pictures (B, 3, H, W) in [-1, 1], one tensor a taken step."""
         shift, scale = (torch.tensor(v, device=pictures.device).reshape(1, 3, 1, 1) for v in (SHIFT, SCALE))
-        x, out = (pictures - shift) / scale, []
+        layers = self.layers((pictures - shift) / scale)
+        return [x / (x.square().sum(1, keepdim=True).sqrt() + LEAST_LENGTH) for x in layers]
+
+    def layers(self, x: Tensor) -> list[Tensor]:
+        """What the taken steps answer to shifted and scaled pictures (B, 3, H, W), of any length."""
+        out = []
         for step in TRUNKS[self.net]:
             kind, rest = step[0], step[1:].rstrip("*")
             if kind == "p":
@@ -84,13 +90,13 @@ class Lpips(nn.Module):
                 x = functional.max_pool2d(x, kernel, stride, ceil_mode=ceil)
             elif kind == "c":
                 index, stride, padding = map(int, rest.split(":"))
-                x = functional.relu(self._conv(x, f"features_{index}", stride, padding))
+                x = functional.relu_(self._conv(x, f"features_{index}", stride, padding))
             else:
-                squeezed = functional.relu(self._conv(x, f"features_{rest}_squeeze"))
+                squeezed = functional.relu_(self._conv(x, f"features_{rest}_squeeze"))
                 wide = [self._conv(squeezed, f"features_{rest}_expand{k}x{k}", 1, k // 2) for k in (1, 3)]
-                x = functional.relu(torch.cat(wide, 1))
+                x = functional.relu_(torch.cat(wide, 1))
             if step.endswith("*"):
-                out.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
+                out.append(x)
         return out
 
     def _conv(self, x: Tensor, name: str, stride: int = 1, padding: int = 0) -> Tensor:

@@ -18,8 +18,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from svdmv.core import DeviceError
-from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.shortcuts import use_one_token_attention
 from svdmv.diffusion.unet import run_unet
 from svdmv.train.layer_checkpoints import checkpoint_layers, large_layers
 from svdmv.train.settings import Finetuning

@@ -16,13 +16,13 @@ import torch
 from svdmv.core import DataError
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.dataset.renders import ObjectSource, assemble, render_parts
-from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.checkpoint import load_checkpoint, save_checkpoint
 from svdmv.diffusion.device import resolved_device
 from svdmv.diffusion.guidance import Guidance
 from svdmv.diffusion.info import CheckpointInfo, Framing
 from svdmv.diffusion.model import SvdMv
 from svdmv.diffusion.perceptual import Lpips
+from svdmv.diffusion.shortcuts import use_one_token_attention
 from svdmv.io.atomic import whole_file, write_json
 from svdmv.train.ablation import run_ablation
 from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from svdmv.core import CheckpointError, ConfigError
-from svdmv.diffusion.attention import use_one_token_attention
 from svdmv.diffusion.checkpoint import checkpoint_folder, load_checkpoint
 from svdmv.diffusion.guidance import Guidance
 from svdmv.diffusion.info import CheckpointInfo
 from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.shortcuts import use_one_token_attention
 from svdmv.diffusion.unet import vector_from_ids
 from svdmv.diffusion.weight_files import part_config, read_weights
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
 import pytest
 import torch
+from diffusers.models.resnet import AlphaBlender
 from tiny_checkpoints import ID_WIDTH, TOKEN_WIDTH, UNET, tiny_parts
 from torch import Tensor
 
 from svdmv.core import CheckpointError
-from svdmv.diffusion.attention import use_one_token_attention
+from svdmv.diffusion import shortcuts
 from svdmv.diffusion.conditioning import Condition
 from svdmv.diffusion.model import SvdMv
+from svdmv.diffusion.shortcuts import use_one_token_attention, use_shortcuts
 from svdmv.diffusion.unet import run_unet, widened_state
 
 B, F, H, W = 2, 5, 4, 6  # all different from each other and from the channels
@@ -171,3 +174,39 @@ def test_short_way_of_cross_attention_changes_nothing(tokens_count: int) -> None
     torch.testing.assert_close(run_unet(unet, sample, c_noise, tokens, rows), before, atol=2e-6, rtol=1e-5)
     assert len(queries) == (0 if tokens_count == 1 else 1)
     unet.load_state_dict(unet.state_dict(), strict=True)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_shortcuts_change_nothing(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kind of layer is met; values, gradients and the names of weights stay."""
+    monkeypatch.setattr(shortcuts, "ROWS_AT_ONCE", 7)  # rows that are no multiple of it
+    stock = tiny_parts(8)[part].requires_grad_(True)
+    short = copy.deepcopy(stock)
+    use_shortcuts(short)
+    sample, c_noise, tokens, rows = inputs()
+    latents = torch.randn(F, 4, 5, 3, generator=torch.Generator().manual_seed(9))
+
+    def run(network: Any) -> Tensor:
+        out: Tensor
+        out = network.decode(latents, F).sample if part == "vae" else run_unet(network, sample, c_noise, tokens, rows)
+        return out
+
+    with torch.no_grad():
+        torch.testing.assert_close(run(short), run(stock), atol=3e-6, rtol=1e-5)
+    kinds = {type(module) for module in short.modules()}
+    assert {shortcuts.ConvolutionOverTime, shortcuts.LerpBlender} <= kinds
+    assert not {torch.nn.Conv3d, AlphaBlender} & kinds
+    if part == "unet":
+        attention = short.mid_block.attentions[0].transformer_blocks[0].attn1
+        assert shortcuts.FeedForwardByRows in kinds
+        assert isinstance(attention.processor, shortcuts.FlatSelfAttention)
+    assert list(short.state_dict()) == list(stock.state_dict())
+    with torch.enable_grad():
+        for network in (short, stock):
+            run(network).square().mean().backward()
+    theirs = dict(stock.named_parameters())
+    for name, parameter in short.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(parameter.grad, theirs[name].grad, atol=2e-5, rtol=1e-3)
+        elif theirs[name].grad is not None:
+            assert float(theirs[name].grad.abs().max()) < 1e-7, name  # queries and keys of one token
