@@ -5,14 +5,16 @@
 needs scikit-image and the lpips package with a torchvision that imports; lpips' trunk takes the weights of the folder,
 so both sides have the same network. Pictures are drawn: textured ellipses with soft edges on white, the prediction a
 shifted, noisy copy. Two cases, object by object in turns: one prediction, and a run's seven rows (the prediction, the
-input copied, mirrored at the back, nothing, the truth, the truth backwards and shifted). CPU seconds of the process
-decide; wall seconds are given beside them. Exit status 1: scores differ by 1e-4 or more.
+input copied, mirrored at the back, nothing, the truth, the truth backwards and shifted). Each with every number of
+threads asked for. With one thread CPU seconds of the process compare; with several, threads that wait for each other
+burn CPU seconds, and wall seconds compare, where nothing else ran. Exit status 1: scores differ by 1e-4 or more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 import warnings
@@ -132,54 +134,59 @@ def main() -> int:
     parser.add_argument("--run-objects", type=int, default=3, help="of the case with seven rows")
     parser.add_argument("--views", type=int, default=21)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # lpips and torchvision on a newer torch
+    import numba
     import torch
 
-    torch.set_num_threads(options.threads)
-    plain = plain_scorer()
-    small = drawn_orbit(999, 2, options.size), drawn_orbit(999, 2, options.size, 2, 0.05)
-    warm = our_scorer((psnr(), ssim(), lpips_alex()))
-    plain(*small), warm(*small)
-    cases = {"one prediction": options.objects, "seven rows of a run": options.run_objects}
-    figures: dict[str, Any] = {}
+    cases = [
+        (case, objects, threads)
+        for threads in options.threads
+        for case, objects in (("one prediction", options.objects), ("seven rows of a run", options.run_objects))
+    ]
+    figures: list[dict[str, Any]] = []
     worst = np.zeros(3)
-    for case, objects in cases.items():
-        theirs, ours = Clock(), Clock()
+    plain = plain_scorer()
+    small = drawn_orbit(999, options.views, options.size), drawn_orbit(999, options.views, options.size, 2, 0.05)
+    for case, objects, threads in cases:
+        torch.set_num_threads(threads)
+        numba.set_num_threads(threads)
         score = our_scorer((psnr(), ssim(), lpips_alex()))
-        pairs = 0
+        plain(*(views.subset([0, 1]) for views in small)), score(*small)  # what is done once in a process
+        theirs, ours = Clock(), Clock()
         for seed in range(objects):
             truth = drawn_orbit(seed, options.views, options.size)
             prediction = drawn_orbit(seed, options.views, options.size, 3, 0.06)
-            rows = [prediction] if case == "one prediction" else rows_of_a_run(truth, prediction)
-            for row in rows:
+            for row in [prediction] if case == "one prediction" else rows_of_a_run(truth, prediction):
                 a = theirs.timed(lambda row=row, truth=truth: plain(row, truth))
                 b = ours.timed(lambda row=row, truth=truth, score=score: score(row, truth))
                 worst = np.maximum(worst, largest_difference(a, b))
-                pairs += options.views
-        figures[case] = {
-            "objects": objects,
-            "views_scored": pairs,
-            "plain_cpu_s": round(theirs.cpu, 2),
-            "ours_cpu_s": round(ours.cpu, 2),
-            "times_faster_cpu": round(theirs.cpu / ours.cpu, 2),
-            "plain_wall_s": round(theirs.wall, 2),
-            "ours_wall_s": round(ours.wall, 2),
-            "times_faster_wall": round(theirs.wall / ours.wall, 2),
-        }
-        print(case, figures[case], flush=True)
+        figures.append(
+            {
+                "case": case,
+                "threads": threads,
+                "objects": objects,
+                "plain_cpu_s": round(theirs.cpu, 2),
+                "ours_cpu_s": round(ours.cpu, 2),
+                "times_faster_cpu": round(theirs.cpu / ours.cpu, 2),
+                "plain_wall_s": round(theirs.wall, 2),
+                "ours_wall_s": round(ours.wall, 2),
+                "times_faster_wall": round(theirs.wall / ours.wall, 2),
+            }
+        )
+        print(figures[-1], flush=True)
     result = {
         "what": f"PSNR, SSIM, LPIPS (alex), {options.views} views an object at {options.size} px, against a plain loop",
         "command": "python " + " ".join(["benchmarks/bench_speed.py", *sys.argv[1:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "threads": options.threads,
         "cases": figures,
         "largest_difference": dict(zip(NAMES, (float(f"{x:.2g}") for x in worst), strict=True)),
         "versions": {n: version(n) for n in ("torch", "scikit-image", "lpips", "numpy", "numba")},
         "git": git_revision(),
         "hardware": hardware(),
-        "note": "CPU seconds compare; wall seconds do not where other work ran",
+        "load_average": [round(x, 1) for x in os.getloadavg()],
+        "note": "one thread: CPU seconds compare; several: wall seconds, as far as the load at the end lets them",
     }
     options.output.write_text(json.dumps(result, indent=1) + "\n")
     print(result["largest_difference"])

@@ -6,9 +6,10 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from svdmv.bench.lpips_views import LpipsOfViews, network_input
+from svdmv.bench.lpips_views import LpipsOfViews
 from svdmv.bench.metrics import FloatArray, Metric, Pixels, ViewPair
 from svdmv.core import CheckpointError
 from svdmv.diffusion.conditioning import clip_pixels
@@ -74,3 +75,8 @@ def clip_s() -> Metric:
         return scores
 
     return Metric("clip_s", True, compute, detail=f"image-image cosine, {folder.name}, weights {sha256[:12]}")
+
+
+def network_input(pixels: Pixels) -> torch.Tensor:
+    """(N, 3, H, W) in [-1, 1] of (N, H, W, 3) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2) * 2 - 1
