@@ -35,13 +35,14 @@ from svdmv.core import Asset, MissingDependency, Orbit, ViewSet
 from svdmv.io.atomic import write_json
 
 NUM_VIEWS, ELEVATION_DEG, RADIUS = 21, 20.0, 1.75
-VIEW_ORDER = tuple(4 + k for k in (0, 7, 14)) + tuple((5 + k + 7 * j) % 21 for k in range(6) for j in range(3))
+VIEW_ORDER = tuple((4 + 9 * k + k // 7) % NUM_VIEWS for k in range(NUM_VIEWS))  # the first few are spread over it
 # name: model (a scan, or shape:SEED:KIND), metallic, roughness (None = as shipped), light and the degrees that it is
 # turned, shadings. The renderer was tuned on other models and other turns of the lights.
 SCENES: dict[str, tuple[str, float | None, float | None, str, float, tuple[str, ...]]] = {
     "matte scan": ("Schleich_Spinosaurus_Action_Figure", None, None, "studio", 137.0, ("matte",)),
     "plastic scan": ("Schleich_S_Bayala_Unicorn_70432", 0.0, 0.35, "sky", 200.0, ("pbr", "final")),
     "shiny metal": ("Cole_Hardware_Hammer_Black", 1.0, 0.2, "studio", 61.0, ("pbr", "final")),
+    "bright metal": ("Android_Figure_Chrome", 1.0, 0.2, "sky", 120.0, ("pbr", "final")),
 }
 
 

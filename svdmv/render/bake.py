@@ -9,7 +9,7 @@ own light that fills the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,11 +50,12 @@ class Bake:
 
 def bake(scene: Scene, light: Light, *, with_probes: bool) -> Bake:
     """Trace, gather and bounce. A face lets light through when its mean alpha is below CASTS_SHADOW."""
-    return baked_with_tracer(scene, light, with_probes=with_probes)[0]
+    baked, tracer, hit = baked_with_tracer(scene, light, with_probes=with_probes)
+    return replace(baked, probes=tracer.probes([hit]))
 
 
-def baked_with_tracer(scene: Scene, light: Light, *, with_probes: bool) -> tuple[Bake, Tracer]:
-    """bake, and what finds the light of more points afterwards."""
+def baked_with_tracer(scene: Scene, light: Light, *, with_probes: bool) -> tuple[Bake, Tracer, NDArray[np.int32]]:
+    """bake but for its probes, what finds the light of more points afterwards, and the hits of these points."""
     from svdmv.render._bake_kernels import gather
 
     point_of, positions, normals = _points(scene)
@@ -70,7 +71,8 @@ def baked_with_tracer(scene: Scene, light: Light, *, with_probes: bool) -> tuple
             for side in range(2):
                 radiosity[side::2] = emission + albedo * point_light[point_of[side][scene.faces]].mean(1)
     tracer.radiosity = radiosity
-    return Bake(point_of, point_light, tracer.leans(hit, normals), tracer.probes(hit), tracer.num_rays), tracer
+    no_probes = np.zeros((0, 0, 0, 4), np.float32)
+    return Bake(point_of, point_light, tracer.leans(hit, normals), no_probes, tracer.num_rays), tracer, hit
 
 
 class Tracer:
@@ -132,12 +134,13 @@ class Tracer:
             lean_of_light(hit, normals, *self.cells, self.radiosity, out)
         return out
 
-    def probes(self, hit: NDArray[np.int32]) -> Floats:
-        """(P, 2, texels, 4) as in Bake."""
+    def probes(self, hits: list[NDArray[np.int32]]) -> Floats:
+        """(P, 2, texels, 4) as in Bake, of the points of several calls of `hits`, in order. The list is emptied on the
+        way: hits and probes are a worker's largest arrays."""
         from svdmv.render._shading import PROBE_SIZE
 
         empty = np.zeros((1, 2, PROBE_SIZE**2, 4), np.float32)
-        return _probes(hit, self._light, self.radiosity) if self._with_probes else empty
+        return _probes(hits, self._light, self.radiosity) if self._with_probes else empty
 
 
 def _points(scene: Scene) -> tuple[NDArray[np.int32], Floats, Floats]:
@@ -222,8 +225,8 @@ def octahedral_directions(size: int) -> NDArray[np.float64]:
     return np.asarray(d / np.linalg.norm(d, axis=1, keepdims=True))
 
 
-def _probes(hit: NDArray[np.int32], light: Light, radiosity: Floats) -> Floats:
-    """(P, 2, texels, 4) as in Bake."""
+def _probes(hits: list[NDArray[np.int32]], light: Light, radiosity: Floats) -> Floats:
+    """(P, 2, texels, 4) as in Bake; empties the list."""
     from svdmv.render._bake_kernels import probes_from_hits
     from svdmv.render._shading import PROBE_ROUGHNESS, PROBE_SIZE
 
@@ -232,6 +235,9 @@ def _probes(hit: NDArray[np.int32], light: Light, radiosity: Floats) -> Floats:
     lobes = np.stack([ggx_lobe(cosines, float(roughness)) + 1e-6 for roughness in PROBE_ROUGHNESS])
     shine = (lobes * light.cell_energies.mean(1)[:, None]).astype(np.float32)
     area = (lobes * light.cell_solid_angles[:, None]).astype(np.float32)
-    out = np.empty((len(hit), len(lobes), len(target), 4), np.float32)
-    probes_from_hits(hit, shine, area, radiosity, out)
+    ends = np.cumsum([len(hit) for hit in hits])
+    out = np.empty((ends[-1], len(lobes), len(target), 4), np.float32)
+    for end in ends:
+        hit = hits.pop(0)
+        probes_from_hits(hit, shine, area, radiosity, out[end - len(hit) : end])
     return out

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svdmv.core import Asset, Camera, ConfigError, Orbit, ViewSet
-from svdmv.render.bake import Bake, baked_with_tracer
+from svdmv.render.bake import Bake
 from svdmv.render.light import ROUGHNESS_LEVELS, Light, light_from, reflectance_table
 from svdmv.render.pixels import filter_weights, parts_of, srgb_steps
-from svdmv.render.refine import refined
+from svdmv.render.refine import baked_and_refined
 from svdmv.render.reflection import ray_rows, ray_scene, traced_light
 from svdmv.render.scene import Scene, scene_from_asset
 
@@ -78,7 +78,7 @@ def prepare(asset: Asset, light: str | Path | NDArray[Any] = "studio", *, shadin
     if shading == "unlit":
         return Prepared(scene_from_asset(asset, max_edge=np.inf, with_normal_maps=False), shading, None, None, None, 0)
     scene, ready = scene_from_asset(asset), light_from(light)
-    scene, baked = refined(scene, *baked_with_tracer(scene, ready, with_probes=shading != "matte"))
+    scene, baked = baked_and_refined(scene, ready, with_probes=shading != "matte")
     most_rough = {"matte": 0.0, "pbr": GLOSSY_ROUGHNESS, "final": FINAL_ROUGHNESS}[shading]
     smoothest = float(scene.texels.values[:, 3].min()) / 65535
     embree = ray_scene(scene.vertices[scene.faces]) if smoothest < most_rough else None

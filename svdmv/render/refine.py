@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.render.bake import Bake, Tracer
+from svdmv.render.bake import Bake, Tracer, baked_with_tracer
+from svdmv.render.light import Light
 from svdmv.render.scene import Scene, welded
 from svdmv.render.split import edges_of, split_faces
 
@@ -27,12 +28,13 @@ LARGE_CHANGE = 0.2  # between the ends, from which on the middle is not asked
 MAX_NEW_VERTICES = 40_000
 
 
-def refined(scene: Scene, baked: Bake, tracer: Tracer) -> tuple[Scene, Bake]:
-    """The scene with edges halved where its light asks for it, and the light of the vertices so made.
+def baked_and_refined(scene: Scene, light: Light, *, with_probes: bool) -> tuple[Scene, Bake]:
+    """The scene with edges halved where its light asks for it, and its light (bake.bake) with that of the vertices so
+    made.
 
     Duplicates of an edge (at a seam of the texture or a sharp crease) are halved together, so no gap opens.
     """
-    grown = _Grown(scene, baked, tracer)
+    grown = _Grown(scene, *baked_with_tracer(scene, light, with_probes=with_probes))
     for _ in range(NUM_ROUNDS):
         if not grown.halve_edges():
             break
@@ -42,7 +44,7 @@ def refined(scene: Scene, baked: Bake, tracer: Tracer) -> tuple[Scene, Bake]:
 class _Grown:
     """A scene and its light while edges are halved. Vertices and points are appended, none is moved."""
 
-    def __init__(self, scene: Scene, baked: Bake, tracer: Tracer) -> None:
+    def __init__(self, scene: Scene, baked: Bake, tracer: Tracer, hit: NDArray[np.int32]) -> None:
         self._base, self._tracer = scene, tracer
         self._names = [
             name for name in ("vertices", "normals", "uvs", "colors", "tangents") if len(getattr(scene, name))
@@ -52,7 +54,7 @@ class _Grown:
         self._parents = np.arange(len(scene.faces))
         self._place, self._num_places = welded(scene.vertices)
         self._point_of = baked.point_of.astype(np.int64)
-        self._light, self._leans, self._probes = [baked.light], [baked.leans], [baked.probes]
+        self._light, self._leans, self._hits = [baked.light], [baked.leans], [hit]
         self._brightness = np.sqrt(baked.light)
         self._first_new = 0
 
@@ -77,7 +79,8 @@ class _Grown:
             chosen = np.sort(chosen[order])
         a, b = a[chosen], b[chosen]
         middles = self._middles(a, b)
-        points, brightness, found = self._lit(a, b, middles)
+        points, normals, hit, light = self._lit(a, b, middles)
+        brightness = np.sqrt(light)
         error = np.zeros(len(chosen), np.float32)
         for side in range(2):
             mean = self._brightness[self._point_of[side, a]] + self._brightness[self._point_of[side, b]]
@@ -98,10 +101,13 @@ class _Grown:
         ranks = np.unique(twins[kept], return_inverse=True)[1]
         self._place = np.concatenate([self._place, self._num_places + ranks])
         self._num_places += int(ranks.max()) + 1
-        self._point_of = np.concatenate([self._point_of, points[:, halved] + len(self._brightness)], 1)
-        self._brightness = np.concatenate([self._brightness, brightness])
-        for store, values in zip((self._light, self._leans, self._probes), found, strict=True):
-            store.append(values)
+        lit, numbers = np.unique(points[:, halved], return_inverse=True)
+        self._point_of = np.concatenate([self._point_of, numbers.reshape(2, -1) + len(self._brightness)], 1)
+        self._brightness = np.concatenate([self._brightness, brightness[lit]])
+        hit, normals = hit[lit], normals[lit]
+        self._light.append(light[lit])
+        self._leans.append(self._tracer.leans(hit, normals))
+        self._hits.append(hit)
         self._first_new = count
         return True
 
@@ -127,8 +133,8 @@ class _Grown:
 
     def _lit(
         self, a: NDArray[Any], b: NDArray[Any], middles: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], Floats, tuple[Floats, Floats, Floats]]:
-        """points (2, E) of the middles among those traced for them, their brightness, and light, leans and probes."""
+    ) -> tuple[NDArray[np.int64], Floats, NDArray[np.int32], Floats]:
+        """points (2, E) of the middles among those traced for them; of these the normals, hits and light."""
         key = np.hstack([middles[:, :3], np.round(middles[:, 3:6] * 64)])
         group, count = welded(key)
         first = np.zeros(count, np.int64)
@@ -143,9 +149,7 @@ class _Grown:
         positions = np.ascontiguousarray(np.concatenate([positions, positions[both]]))
         normals = np.ascontiguousarray(np.concatenate([normals, -normals[both]]))
         hit = self._tracer.hits(positions, normals)
-        light = self._tracer.light(hit, normals)
-        probes = self._tracer.probes(hit)
-        return np.stack([group, back[group]]), np.sqrt(light), (light, self._tracer.leans(hit, normals), probes)
+        return np.stack([group, back[group]]), normals, hit, self._tracer.light(hit, normals)
 
     def scene(self) -> Scene:
         """The scene as it is now."""
@@ -170,12 +174,11 @@ class _Grown:
 
     def bake(self) -> Bake:
         """The light as it is now."""
-        probes = self._probes if len(self._probes[0]) > 1 else self._probes[:1]
         return Bake(
             self._point_of.astype(np.int32),
             np.concatenate(self._light),
             np.concatenate(self._leans),
-            np.concatenate(probes),
+            self._tracer.probes(self._hits),
             self._tracer.num_rays,
         )
 

@@ -1,10 +1,10 @@
 """Compiled code: a kernel that another one calls keeps no cache of its own, and is put into its caller by force where
 it may round as it likes.
 
-numba loads a cached kernel as finished code, which its caller cannot inline; compiled beside its caller it is inlined. The
-two differ in the last bits, so that the order in which kernels were first used would show in the bytes of a render. One
-that is called, not inlined, is a copy in the caller's cache and another one beside it in the process that compiles: with
-fast-math the two round differently, so the first process would draw other pixels than the next.
+numba loads a cached kernel as finished code, which its caller cannot inline; compiled beside its caller it is inlined.
+The two differ in the last bits, so that the order in which kernels were first used would show in the bytes of a render.
+One that is called, not inlined, is a copy in the caller's cache and another one beside it in the process that compiles:
+with fast-math the two round differently, and the first process would draw other pixels than the next.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def loose_inner_kernels(sources: list[str]) -> set[str]:
 
 
 def test_a_cached_inner_kernel_is_seen() -> None:
-    leaf, caller = "@njit(cache=True)\ndef leaf(x):\n    return x\n", "@njit(cache=True)\ndef caller(x):\n    return leaf(x)\n"
+    leaf = "@njit(cache=True)\ndef leaf(x):\n    return x\n"
+    caller = "@njit(cache=True)\ndef caller(x):\n    return leaf(x)\n"
     assert cached_inner_kernels([leaf, caller]) == {"leaf"}
     assert cached_inner_kernels([leaf.replace("(cache=True)", ""), caller]) == set()
 
@@ -58,7 +59,8 @@ def test_no_kernel_that_another_one_calls_is_cached() -> None:
 
 
 def test_a_loose_inner_kernel_is_seen() -> None:
-    leaf, caller = "@njit(fastmath=True)\ndef leaf(x):\n    return x\n", "@njit(cache=True)\ndef caller(x):\n    return leaf(x)\n"
+    leaf = "@njit(fastmath=True)\ndef leaf(x):\n    return x\n"
+    caller = "@njit(cache=True)\ndef caller(x):\n    return leaf(x)\n"
     assert loose_inner_kernels([leaf, caller]) == {"leaf"}
     assert loose_inner_kernels([leaf.replace("fastmath=True", "fastmath=True, forceinline=True"), caller]) == set()
 

@@ -32,8 +32,8 @@ def crossed_boxes() -> Asset:
 def grown() -> tuple[Scene, Bake, Tracer, Scene, Bake]:
     """The crossed boxes before and after."""
     scene = scene_from_asset(crossed_boxes())
-    baked, tracer = baked_with_tracer(scene, light_from("sky"), with_probes=True)
-    return (scene, baked, tracer, *refine.refined(scene, baked, tracer))
+    baked, tracer, _ = baked_with_tracer(scene, light_from("sky"), with_probes=True)
+    return (scene, baked, tracer, *refine.baked_and_refined(scene, light_from("sky"), with_probes=True))
 
 
 def test_light_comes_closer_to_rays_from_every_point(grown: tuple[Scene, Bake, Tracer, Scene, Bake]) -> None:
@@ -66,8 +66,9 @@ def test_new_points_carry_what_a_bake_would_give_them(grown: tuple[Scene, Bake, 
     hit = tracer.hits(fine.vertices[new].astype(np.float32), fine.normals[new])
     np.testing.assert_allclose(lit.light[points], tracer.light(hit, fine.normals[new]), atol=2e-3)
     np.testing.assert_array_equal(lit.light[: len(baked.light)], baked.light)
-    assert len(lit.probes) == len(lit.light)
-    np.testing.assert_allclose(lit.probes[points], tracer.probes(hit), atol=2e-2)
+    assert len(lit.probes) == len(lit.light) == lit.point_of.max() + 1  # what was looked at and not used is not kept
+    assert set(np.unique(lit.point_of)) == set(range(len(lit.light)))
+    np.testing.assert_allclose(lit.probes[points], tracer.probes([hit]), atol=2e-2)
 
 
 def test_no_gap_opens_and_attributes_stay_linear(grown: tuple[Scene, Bake, Tracer, Scene, Bake]) -> None:
@@ -101,14 +102,13 @@ def test_black_surfaces_need_no_more_points() -> None:
     black = Material(base_color_factor_linear=(0.0, 0.0, 0.0, 1.0), roughness=1.0)
     asset = crossed_boxes()
     scene = scene_from_asset(replace(asset, materials=(black,)))
-    baked, tracer = baked_with_tracer(scene, light_from("sky"), with_probes=False)
-    assert len(refine.refined(scene, baked, tracer)[0].vertices) == len(scene.vertices)
+    fine, _ = refine.baked_and_refined(scene, light_from("sky"), with_probes=False)
+    assert len(fine.vertices) == len(scene.vertices)
 
 
 def test_the_cap_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refine, "MAX_NEW_VERTICES", 60)
     scene = scene_from_asset(crossed_boxes())
-    baked, tracer = baked_with_tracer(scene, light_from("sky"), with_probes=False)
-    fine, lit = refine.refined(scene, baked, tracer)
+    fine, lit = refine.baked_and_refined(scene, light_from("sky"), with_probes=False)
     assert len(scene.vertices) < len(fine.vertices) <= len(scene.vertices) + 60
     assert lit.point_of.shape == (2, len(fine.vertices))
