@@ -104,8 +104,7 @@ def first_equals(pictures: Sequence[Pixels]) -> list[int]:
 
 def chunk_of(pixels: Pixels) -> int:
     """How many pictures are computed at once."""
-    height, width = pixels.shape[1:3]
-    return max(1, PIXELS_AT_ONCE // max(height * width, 1))
+    return max(1, PIXELS_AT_ONCE // max(int(pixels.shape[1]) * int(pixels.shape[2]), 1))
 
 
 def network_pixels(pixels: Pixels) -> Tensor:

@@ -44,7 +44,7 @@ for (const turn of document.querySelectorAll('.turn')) {
   const count = Number(turn.dataset.count), slider = turn.querySelector('input'), panes = turn.querySelector('.panes');
   const show = view => {
     const shown = ((view % count) + count) % count;
-    slider.value = shown;
+    slider.value = turn.dataset.view = shown;
     for (const pane of turn.querySelectorAll('.pane'))
       pane.style.backgroundPosition = (count > 1 ? 100 * shown / (count - 1) : 0) + '% 0';
   };
@@ -57,5 +57,6 @@ for (const turn of document.querySelectorAll('.turn')) {
     if (from !== null) show(start - Math.round((event.clientX - from) / 12));
   });
   for (const end of ['pointerup', 'pointercancel']) panes.addEventListener(end, () => { from = null; });
+  show(0);
 }
 """
