@@ -1,4 +1,4 @@
-"""Compiled decoders of meshopt and BasisLZ against plain ones, on streams of other encoders and on made-up ones."""
+"""Compiled decoders of meshopt, BasisLZ and UASTC against plain ones: streams of other encoders and made-up ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from slow_etc1s import slice_by_the_book
 from slow_meshopt import attributes_by_the_book, indices_by_the_book, triangles_by_the_book
+from slow_uastc import block_by_the_book
 
 from svdmv.io._etc1s_kernels import decode_slice
 from svdmv.io._meshopt_kernels import decode_attributes, decode_indices, decode_triangles
 from svdmv.io.etc1s import codebook_from_bytes
+from svdmv.io.uastc import MODES, rgba_from_uastc
 
 FOLDER = Path(__file__).resolve().parents[1] / "io"
 STREAMS: list[dict[str, Any]] = json.loads((FOLDER / "meshopt_vectors.json").read_text())["vectors"]
@@ -72,3 +74,27 @@ def test_slices_of_ktx2(vector: dict[str, Any]) -> None:
     assert decode_slice(np.frombuffer(part + bytes(8), np.uint8), book.tables, *sizes, endpoints, selectors)
     slow = slice_by_the_book(part + bytes(8), list(book.tables), *sizes, down, across)
     assert (endpoints.tolist(), selectors.tolist()) == slow
+
+
+def test_uastc_blocks_drawn_at_random() -> None:
+    """Every mode, and every pattern of those that have one; what the plain decoder refuses is refused."""
+    rng = np.random.default_rng(3)
+    refused = 0
+    for code, size, hints, kind, *_ in MODES:
+        for number in range(32 if kind >= 0 else 3):
+            bits = int.from_bytes(rng.bytes(16), "little") >> size << size | code
+            if kind >= 0:
+                at, width = size + hints, 4 if kind == 1 else 5
+                bits = bits & ~((2**width - 1) << at) | number % 2**width << at
+            block = bits.to_bytes(16, "little")
+            try:
+                expected = block_by_the_book(block)
+            except ValueError:
+                refused += 1
+                with pytest.raises(ValueError, match="block 0 is not UASTC"):
+                    rgba_from_uastc(block, 4, 4)
+                continue
+            assert rgba_from_uastc(block, 4, 4).reshape(16, 4).tolist() == expected
+    assert refused == 4 * 2 + 2 * 5 + 13
+    with pytest.raises(ValueError, match="is not UASTC"):
+        rgba_from_uastc(b"\x45" + bytes(15), 4, 4)
