@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from svdmv.bench.metrics import FloatArray, over_background
-from svdmv.bench.references import reference_views
+from svdmv.bench.references import LitObject, reference_views
 from svdmv.bench.resize import resized_rgba
 from svdmv.bench.suite import Suite, SuiteObject, Track
 from svdmv.core import SvdmvError, ViewSet
@@ -111,7 +111,12 @@ def searched_alignment(
 
 
 def elevation_ladder(
-    suite: Suite, item: SuiteObject, track: Track, data: Path | None, cache: Path | None
+    suite: Suite,
+    item: SuiteObject,
+    track: Track,
+    data: Path | None,
+    cache: Path | None,
+    lit: LitObject | None = None,
 ) -> dict[float, ViewSet]:
     """Offset in degrees -> the true orbit from that much higher or lower, small; empty without the object's file."""
     tracks = {
@@ -125,7 +130,7 @@ def elevation_ladder(
     }
     small = replace(suite, tracks=tuple(tracks.values()), size_px=min(SIZE_PX, suite.size_px), supersampling=2)
     try:
-        views = reference_views(small, item, data, cache)
+        views = reference_views(small, item, data, cache, lit)
     except SvdmvError:
         return {}
     return {step: views[one.name] for step, one in tracks.items()}

@@ -21,7 +21,7 @@ from svdmv.bench.worker import BenchWork, one_thread, plan_of
 from svdmv.core import ConfigError, DeviceError, SvdmvError
 from svdmv.core.require import require
 from svdmv.dataset.engines import join_cluster
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.workers import ChildEndedError, Limits, Task, render_tasks
 from svdmv.io.atomic import write_json
 

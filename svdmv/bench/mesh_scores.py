@@ -6,16 +6,14 @@ it did stands in the row: nothing is aligned silently.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svdmv.bench.references import object_asset
-from svdmv.bench.suite import Suite, SuiteObject
+from svdmv.bench.references import LitObject
+from svdmv.bench.suite import Suite
 from svdmv.core import Asset, Camera, ConfigError, ViewSet
 from svdmv.geometry.mesh_metrics import NUM_SAMPLES, TrueSurface
 from svdmv.geometry.topology import closed_after_merging, face_areas, face_components, merged_by_position
@@ -31,18 +29,8 @@ THRESHOLD = 0.01
 TURNS, TURN_POINTS = 72, 2000
 
 
-@dataclass(frozen=True)
-class TrueObject:
-    """The object of a row, loaded when it is first looked at."""
-
-    suite: Suite
-    item: SuiteObject
-    data: Path | None
-
-    @cached_property
-    def asset(self) -> Asset:
-        """Turned and normalised as the suite says. Raises what `object_asset` raises."""
-        return object_asset(self.suite, self.item, self.data)
+class TrueObject(LitObject):
+    """The object of a row, read when it is first looked at."""
 
     @cached_property
     def surface(self) -> TrueSurface:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svdmv.bench.machine import code_sha256, key_of
 from svdmv.bench.suite import Suite, SuiteObject, Track
-from svdmv.core import Asset, DataError, InputError, ViewSet
+from svdmv.core import Asset, Camera, DataError, InputError, ViewSet
 from svdmv.dataset.objects import SHAPE_SCHEMES, asset_from_location
 from svdmv.io.atomic import translated_os_errors, whole_folder
 from svdmv.io.meshes import normalised, read_asset
 from svdmv.io.views import load_views, save_views
 from svdmv.render import render_views
+from svdmv.render.raster import Prepared, prepare, render
 
+Pictures = NDArray[np.uint8]
 RENDERING = ("core", "geometry", "io", "render")  # rooms whose code decides the pictures
 
 
@@ -109,8 +114,51 @@ def reference_key(suite: Suite, item: SuiteObject, track: Track, data: Path | No
     return key_of(said)
 
 
-def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: Path | None) -> dict[str, ViewSet]:
-    """Reference views of one object, by track's name; RGBA on the suite's cameras. What is not cached is rendered."""
+@dataclass
+class LitObject:
+    """An object of a suite, read and lit once, drawn by any cameras; the pictures are those of `render_views`."""
+
+    suite: Suite
+    item: SuiteObject
+    data: Path | None
+
+    @cached_property
+    def asset(self) -> Asset:
+        """Turned and normalised as the suite says. Raises what `object_asset` raises."""
+        return object_asset(self.suite, self.item, self.data)
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        return prepare(self.asset, self.suite.light)
+
+    def views(self, cameras: Sequence[Camera], supersampling: int) -> tuple[Pictures, Pictures]:
+        """(N, H, W, 3) and alpha (N, H, W), uint8, by the suite's renderer."""
+        if self.suite.renderer == "raster":
+            drawn = [
+                render(self._prepared, camera, supersampling=supersampling, with_geometry=False).rgba
+                for camera in cameras
+            ]
+            rgba = np.stack(drawn)
+            return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
+        views = render_views(
+            self.asset,
+            cameras,
+            light=self.suite.light,
+            renderer=self.suite.renderer,
+            supersampling=supersampling,
+            with_geometry=False,
+        )
+        assert views.alphas is not None
+        return views.images, views.alphas
+
+
+def reference_views(
+    suite: Suite, item: SuiteObject, data: Path | None, cache: Path | None, lit: LitObject | None = None
+) -> dict[str, ViewSet]:
+    """Reference views of one object, by track's name; RGBA on the suite's cameras. What is not cached is rendered.
+
+    lit: the same object under the same light, where it is at hand.
+    """
     out: dict[str, ViewSet] = {}
     missing: list[Track] = []
     for track in suite.tracks:
@@ -120,22 +168,13 @@ def reference_views(suite: Suite, item: SuiteObject, data: Path | None, cache: P
         else:
             missing.append(track)
     if missing:
-        asset = object_asset(suite, item, data)
         cameras = [c for track in missing for c in suite.orbit(track).cameras(suite.size_px, suite.size_px)]
-        views = render_views(
-            asset,
-            cameras,
-            light=suite.light,
-            renderer=suite.renderer,
-            supersampling=suite.supersampling,
-            with_geometry=False,
-        )
+        images, alphas = (lit or LitObject(suite, item, data)).views(cameras, suite.supersampling)
         start = 0
         for track in missing:
             part = slice(start, start + len(track.azimuths_deg))
             start = part.stop
-            assert views.alphas is not None
-            made = ViewSet(views.images[part], views.cameras[part], views.alphas[part], orbit=suite.orbit(track))
+            made = ViewSet(images[part], tuple(cameras[part]), alphas[part], orbit=suite.orbit(track))
             if cache is not None:
                 keep_views(made, cache / reference_key(suite, item, track, data))
             out[track.name] = made

@@ -42,7 +42,7 @@ class ObjectTruth:
     @cached_property
     def views(self) -> dict[str, ViewSet]:
         """Reference views by track."""
-        return reference_views(self.plan.suite, self.item, self.plan.data, self.plan.cache)
+        return reference_views(self.plan.suite, self.item, self.plan.data, self.plan.cache, self.known)
 
     @cached_property
     def known(self) -> TrueObject:
@@ -56,8 +56,10 @@ class ObjectTruth:
     def ladder(self, track: Track) -> dict[float, ViewSet]:
         """The track from other elevations; empty where a turn of the orbit has no meaning."""
         if track.name not in self.ladders:
-            made = elevation_ladder(self.plan.suite, self.item, track, self.plan.data, self.plan.cache)
-            self.ladders[track.name] = made if equal_steps(track) else {}
+            plan = self.plan
+            steps = equal_steps(track)
+            made = elevation_ladder(plan.suite, self.item, track, plan.data, plan.cache, self.known) if steps else {}
+            self.ladders[track.name] = made
         return self.ladders[track.name]
 
     def task(self, track: Track, method: Method, seed: int) -> Task:

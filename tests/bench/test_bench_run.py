@@ -15,12 +15,13 @@ from svdmv.bench.config import BenchConfig, bench_config, plan_from_config
 from svdmv.bench.methods import Method, Task, method_from_name
 from svdmv.bench.metrics import metric_from_name
 from svdmv.bench.plan import RunPlan
-from svdmv.bench.references import reference_views
+from svdmv.bench.references import LitObject, reference_views
 from svdmv.bench.report import write_report
 from svdmv.bench.runner import only_run_in, run_suite
 from svdmv.bench.suite import Suite, SuiteObject, Track, load_suite
 from svdmv.bench.tables import latex_table, load_result, markdown_table, text_table
 from svdmv.core import ConfigError, DataError, InputError, ViewSet
+from svdmv.render import render_views
 
 TRIVIAL = ("copy", "mirrored_copy", "blank", "reference", "reference_flipped", "reference_shifted")
 METRICS = ("psnr", "psnr_object", "iou")
@@ -182,6 +183,17 @@ def test_references_come_from_the_cache_bit_for_bit(suite: Suite, cache: Path) -
     item = suite.objects[0]
     kept, fresh = (reference_views(suite, item, None, c)["level"] for c in (cache, None))
     np.testing.assert_array_equal(kept.rgba_u8(), fresh.rgba_u8())
+
+
+def test_an_object_that_is_lit_once_is_drawn_as_if_lit_each_time(suite: Suite) -> None:
+    lit = LitObject(suite, suite.objects[0], None)
+    for elevation, size in ((10.0, 32), (40.0, 16)):
+        track = Track("two", (0.0, 100.0), (elevation,) * 2)
+        small = replace(suite, tracks=(track,), size_px=size)
+        cameras = small.orbit(track).cameras(size, size)
+        views = render_views(lit.asset, cameras, light=suite.light, supersampling=1, with_geometry=False)
+        drawn = reference_views(small, suite.objects[0], None, None, lit)["two"]
+        np.testing.assert_array_equal(drawn.rgba_u8(), views.rgba_u8())
 
 
 def test_a_method_that_turns_the_other_way_is_told(suite: Suite, cache: Path, tmp_path: Path) -> None:
