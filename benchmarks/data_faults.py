@@ -30,9 +30,9 @@ from typing import Any
 from svdmv.core import InputError
 from svdmv.dataset.build import build
 from svdmv.dataset.ledger import all_rows
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.plan import Plan
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.shard import ObjectResult, rendered_object
 from svdmv.dataset.worker import serve

@@ -17,7 +17,7 @@ import numpy as np
 
 from svdmv.core import Asset, DataError, InputError
 from svdmv.dataset.licences import UNKNOWN, spdx_from_text
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.io.atomic import translated_os_errors
 
 MANIFEST_FORMAT = "svdmv-objects-1"

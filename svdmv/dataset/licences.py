@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from svdmv.core import ConfigError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.io.atomic import write_text
-
-if TYPE_CHECKING:
-    from svdmv.dataset.renders import ObjectSource
 
 FREE = ("CC0", "CC-BY")  # may be used for anything, CC-BY with the author's name
 UNKNOWN = "unknown"

@@ -20,7 +20,7 @@ from typing import Any
 from svdmv.core import DataError, InputError, require
 from svdmv.dataset.downloads import Download, DownloadLedger, Patience, fetch, fetch_all
 from svdmv.dataset.licences import FREE, checked_licences, licence_allowed, spdx_from_text, write_attributions
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.splits import OBJECT_SHARES, split_of
 
 HUB = "https://huggingface.co/datasets/allenai/objaverse/resolve/main/"

@@ -18,7 +18,7 @@ from svdmv.dataset.downloads import DownloadLedger, Patience
 from svdmv.dataset.folders import MODEL_SUFFIXES, id_from_path
 from svdmv.dataset.licences import FREE, UNKNOWN, checked_licences, licence_allowed, spdx_from_text, write_attributions
 from svdmv.dataset.objaverse import ATTRIBUTION, HUB, LEDGER, sources_from_objaverse
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.splits import OBJECT_SHARES, split_of
 
 HOME = Path("~/.objaverse")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from svdmv.core import Asset, ConfigError
-
-if TYPE_CHECKING:
-    from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 
 SHAPE_SCHEMES = {"shape": 1, "shape2": 2}
 
@@ -49,7 +46,6 @@ def sources_from_seeds(count: int, first: int = 0, version: int = 2, kind: str |
     kind: keep only seeds whose object is of that kind; `count` seeds are looked at either way.
     Raises ConfigError: a count below 1, a negative seed, an unknown version or kind.
     """
-    from svdmv.dataset.renders import ObjectSource
     from svdmv.dataset.shapes import drawn_kind, kinds_of
 
     scheme = next((name for name, number in SHAPE_SCHEMES.items() if number == version), None)

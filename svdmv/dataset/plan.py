@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from svdmv.core import ConfigError, DataError, InputError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule, share_of
 from svdmv.io.atomic import translated_os_errors, write_json
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from svdmv.core import Camera, DataError, InputError
 from svdmv.dataset.licences import UNKNOWN, spdx_from_text
 from svdmv.dataset.mvimgnet import LICENCE, mvimgnet_video, mvimgnet_videos, mvimgnet_views
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectRules, require_good_frames
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.videos import Clip, ObjectVideo, frames_of, picture_files
 

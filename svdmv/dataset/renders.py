@@ -17,18 +17,9 @@ from typing import Any
 import numpy as np
 
 from svdmv.core import DataError, Orbit, SvdmvError
+from svdmv.dataset.object_source import ObjectSource
+from svdmv.dataset.objects import asset_from_location
 from svdmv.io.atomic import whole_file, write_json
-
-
-@dataclass(frozen=True)
-class ObjectSource:
-    """One object: `location` is a model file or what else `asset_from_location` knows."""
-
-    id: str
-    location: str
-    licence: str
-    attribution: str = ""
-    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,6 @@ def drawn_for(id_: str, rule: OrbitRendering) -> tuple[list[float], str]:
 
 def rendered_orbits(item: ObjectSource, rule: OrbitRendering) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(K, V, S, S, 4) uint8. Raises SvdmvError when the object cannot be used."""
-    from svdmv.dataset.objects import asset_from_location
     from svdmv.io.meshes import normalised
     from svdmv.render import render_views
 

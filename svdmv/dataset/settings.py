@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from svdmv.core import ConfigError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.workers import Limits
 from svdmv.io.settings import composed_settings

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svdmv.core import Asset, Material, Mesh, Orbit, SvdmvError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.objects import asset_from_location
 from svdmv.dataset.recorded import is_recorded, recorded_orbit, recorded_sha256
 from svdmv.dataset.rejects import REJECTED_STATUSES, RejectedError, RejectRules, require_good_views, require_texture
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule, drawn_orbit, fitting_radius, turned_about_y
 
 SAMPLE_FORMAT = "svdmv-sample-1"

@@ -13,7 +13,7 @@ from typing import Any
 
 from svdmv.core import ConfigError, DataError
 from svdmv.dataset.licences import checked_licences, licence_allowed
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.splits import MVIMGNET_SHARES, OBJECT_SHARES, split_of
 
 SOURCES: dict[str, str] = {

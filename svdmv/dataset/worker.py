@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from svdmv.core import SvdmvError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.shard import ObjectResult, rendered_object, warm_up
 from svdmv.io.atomic import whole_file

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from svdmv.core import ConfigError, DeviceError, InputError, SvdmvError
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.worker import resident_mb
 
 WORKER_COMMAND = (sys.executable, "-m", "svdmv.dataset.worker")

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from svdmv.core import DataError
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.orbits import OrbitStore
-from svdmv.dataset.renders import ObjectSource, assemble, render_parts
+from svdmv.dataset.renders import assemble, render_parts
 from svdmv.diffusion.checkpoint import load_checkpoint, save_checkpoint
 from svdmv.diffusion.device import resolved_device
 from svdmv.diffusion.guidance import Guidance

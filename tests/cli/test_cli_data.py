@@ -1,4 +1,4 @@
-"""svdmv data: what it prints, its exit codes, and that bad input is one block."""
+"""svdmv data: what it prints, and its exit codes. Bad input: test_cli_data_bad_input.py."""
 
 from __future__ import annotations
 
@@ -49,37 +49,3 @@ def test_build_check_stats(tmp_path: Path, call: Call, capsys: Capture) -> None:
     shard.write_bytes(data)
     assert call("data", "check", f"data={out}") == 4
     assert "other bytes than were written" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["bild"], "build?"),
-        (["build"], "No source of objects is named"),
-        (["build", "sedd=3"], "seed?"),
-        (["build", "orbits.sise=3"], "orbits.size?"),
-        (["build", "limits.seconds=soon"], "limits.seconds"),
-        (["build", "preset=statik"], "statik"),
-        (["build", "orbits.size=3"], "8 to 4096"),
-        (["build", "sources.procedurl.count=3"], "procedural?"),
-        (["build", "sources.procedural.cont=3"], "count?"),
-        (["build", "sources.procedural=3"], "sources.KIND.OPTION=VALUE"),
-        (["build", "sources.folder.folder=nowhere"], "folder of objects is not there"),
-        (["build", "sources.procedural.count=2", "licences=CC-BY-NC"], "No object is left"),
-        (["build", "sources.procedural.count=2", "engine.name=slurm"], "no task of a Slurm array"),
-        (["build", "sources.procedural.count=2", "engine.name=rya"], "local or ray or slurm"),
-        (["check", "data=nowhere"], "There is no readable data set"),
-        (["check", "daat=nowhere"], "data?"),
-        (["stats", "data=nowhere"], "There is no readable data set"),
-    ],
-)
-def test_bad_input_is_one_block(
-    words: list[str], told: str, tmp_path: Path, call: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert call("data", *words) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("Error: ")
-    assert told in said
-    assert "Traceback" not in said
-    assert list(tmp_path.iterdir()) == []

@@ -46,24 +46,42 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["bild"], "build?"),
+        (["build", "sedd=3"], "seed?"),
+        (["build", "orbits.sise=3"], "orbits.size?"),
+        (["build", "sources.procedurl.count=3"], "procedural?"),
+        (["build", "sources.procedural.cont=3"], "count?"),
+        (["build", "engine.name=rya", "sources.procedural.count=2"], "local or ray or slurm"),
+        (["check", "daat=nowhere"], "data?"),
+        (["latents", "modle=x"], "model?"),
+        (["build", "preset=statik"], "statik"),
+        (["build", "limits.seconds=soon"], "limits.seconds"),
+        (["build", "orbits.size=3"], "8 to 4096"),
+        (["build", "sources.procedural=3"], "sources.KIND.OPTION=VALUE"),
+        (["build", "sources.procedural.count=many"], "wrong type"),
+        (["build", "sources.folder.folder=3"], "wrong type"),
+        (["build"], "No source of objects is named"),
+        (["build", "sources.procedural.count=0"], "no such procedural objects"),
+        (["build", "sources.procedural.count=2", "licences=CC-BY-NC"], "No object is left"),
+        (["build", "sources.procedural.count=2", "engine.name=slurm"], "no task of a Slurm array"),
+        (["build", "sources.folder.folder=."], "holds no model"),
+        (["curate", "videos=."], "holds no video"),
+        (["build", "sources.folder.folder=nowhere"], "folder of objects is not there"),
         (["build", "sources.manifest.folder=nowhere"], "folder of objects is not there"),
         (["build", "sources.gso.folder=nowhere"], "folder of objects is not there"),
         (["build", "sources.mvimgnet.folder=nowhere"], "folder of MVImgNet is not there"),
         (["build", "sources.curated.folder=nowhere"], "no curation in the folder"),
         (["build", "sources.objaverse.root=nowhere"], "not on this disk"),
         (["curate", "videos=nowhere"], "folder of videos is not there"),
+        (["check", "data=nowhere"], "There is no readable data set"),
+        (["stats", "data=nowhere"], "There is no readable data set"),
         (["latents", "data=nowhere"], "There is no readable data set"),
-        (["build", "sources.folder.folder=."], "holds no model"),
-        (["build", "sources.procedural.count=0"], "no such procedural objects"),
-        (["build", "sources.procedural.count=many"], "wrong type"),
-        (["build", "sources.folder.folder=3"], "wrong type"),
-        (["curate", "videos=."], "holds no video"),
-        (["latents", "modle=x"], "model?"),
     ],
 )
-def test_roots_that_are_missing_and_lists_that_are_empty(
+def test_words_and_roots_that_are_wrong(
     words: list[str], told: str, tmp_path: Path, call: Call, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Misspelt, out of range, missing or empty: one block, code 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     assert call("data", *words) == 2
     said = capsys.readouterr().err

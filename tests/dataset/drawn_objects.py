@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stand_in_worker import RULE
 
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.plan import Plan
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 
 
 def objects(count: int, **locations: str) -> list[ObjectSource]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule, drawn_orbit
 from svdmv.dataset.shard import ObjectResult, sample_blocks
 from svdmv.dataset.worker import serve

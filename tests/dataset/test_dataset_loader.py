@@ -16,7 +16,7 @@ from svdmv.core import ConfigError, DataError
 from svdmv.dataset.check import check_dataset
 from svdmv.dataset.loader import OrbitLoader, torch_dataset
 from svdmv.dataset.manifest import Manifest
-from svdmv.dataset.renders import ObjectSource
+from svdmv.dataset.object_source import ObjectSource
 
 
 def keys(loader: OrbitLoader) -> list[str]:

@@ -15,9 +15,9 @@ from svdmv.core import ConfigError, DataError, InputError
 from svdmv.dataset.check import check_dataset
 from svdmv.dataset.loader import OrbitLoader
 from svdmv.dataset.mvimgnet import LICENCE
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.recorded import covering, recorded_sha256, sources_from_curated
 from svdmv.dataset.rejects import RejectRules
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.shard import rendered_object
 from svdmv.dataset.sources import object_sources_from

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from svdmv.dataset.check import decoded_picture, members_of
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.rejects import RejectedError, RejectRules, require_good_views
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.shard import rendered_object, sample_key, shard_bytes, tar_blocks
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from svdmv.core import ConfigError, DataError, InputError, MissingDependency
 from svdmv.dataset.licences import checked_licences, licence_allowed, spdx_from_text, write_attributions
+from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.objects import asset_from_location
-from svdmv.dataset.renders import ObjectSource
 from svdmv.dataset.sources import SOURCES, object_sources_from
 from svdmv.dataset.splits import MVIMGNET_SHARES, mark_of, split_of
 from svdmv.io.gltf import write_glb
