@@ -17,6 +17,8 @@ from svdmv.core import ConfigError, DataError, DeviceError, Mesh, ViewSet, requi
 from svdmv.geometry.field import Lattice, denoised_field, resampled
 from svdmv.geometry.surface import surface_from_field
 from svdmv.geometry.topology import without_floaters
+from svdmv.reconstruct.caps import up_axis
+from svdmv.reconstruct.cavities import Cavities, cavities_of
 from svdmv.reconstruct.consensus import silhouette_ious
 from svdmv.reconstruct.hull import HullStart, hull_on_lattice, hull_start
 from svdmv.reconstruct.result import Reconstruction
@@ -27,6 +29,7 @@ from svdmv.reconstruct.sdf_progress import Progress
 from svdmv.reconstruct.sdf_rays import rays_from_views
 
 RESOLUTION = 128
+CAVITY_RESOLUTION, CAVITY_STEPS = 96, 1.5  # steps of the first level then, times those of the second
 LEAST_RESOLUTION = 32
 VOXEL_PX = 0.75  # no finer than so many pixels of the views
 AGREE_IOU = 0.965  # masks that agree so well with their hull need no alignment
@@ -51,6 +54,7 @@ def reconstruct_sdf(
     trust: float = 6.0,
     use_normals: bool = True,
     use_depths: bool = True,
+    open_cavities: bool = True,
     seed: int = 0,
     state: Path | str | None = None,
     device: str = "cpu",
@@ -72,6 +76,7 @@ def reconstruct_sdf(
         input_view: the view that is a true picture: it stays as it is and counts fully; None = all are alike.
         trust: how many other views the true picture outweighs where views disagree.
         use_normals, use_depths: False = as if the views had none.
+        open_cavities: look for bowls and mugs where colours contradict a lid, if views agree and have no depths.
         seed: of the choice of rays.
         state: a file that holds the fit so far; a stopped fit goes on from it to the same end. Removed when done.
         device: "cpu", or "cuda" or "mps", where torch does the fit.
@@ -99,11 +104,17 @@ def reconstruct_sdf(
     levels = tuple((max(LEAST_RESOLUTION, round(points / k)), n) for k, n in zip((8 / 3, 1.6, 1), steps, strict=True))
     settings = replace(settings, levels=levels)
     disagree = align is True or (align == "auto" and begun.vote.strict_iou < AGREE_IOU)
+    trusts = np.where(begun.silhouettes.trusted, trust if disagree else 1.0, 1.0)
+    cavities = None if disagree or views.depths is not None or not open_cavities else _cavities(begun, flatten)
+    if cavities is not None:  # a voxel of the first level is thicker than such walls
+        settings = replace(settings, levels=((levels[1][0], round(CAVITY_STEPS * levels[1][1])), levels[2]))
+        notes.append(
+            f"colours show an open cavity with walls {cavities.thickness:.3f} thick; where no view looks, they go on so"
+        )
     progress = Progress(
         state, views, settings, (disagree, rounds, move_cameras, flatten, drop, input_view, trust), report
     )
-    trusts = np.where(begun.silhouettes.trusted, trust if disagree else 1.0, 1.0)
-    plan = _Plan(settings, flatten, rounds if disagree else 0, move_cameras, trusts, device)
+    plan = _Plan(settings, flatten, rounds if disagree else 0, move_cameras, trusts, device, cavities)
     field, final, alignments = _fitted(begun, plan, progress)
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
@@ -115,7 +126,7 @@ def reconstruct_sdf(
         given = " and ".join(n for n, a in (("normals", views.normals), ("depths", views.depths)) if a is not None)
         notes.append(f"{given} that came with the views were used")
     ious = silhouette_ious(mesh.vertices, mesh.faces, begun.silhouettes.cameras, begun.silhouettes.masks)
-    figures = _figures(views, begun, field, alignments, ious, progress)
+    figures = _figures(views, begun, field, alignments, cavities, ious, progress)
     progress.finish()
     return Reconstruction(mesh, "sdf", "called directly", final, tuple(notes), figures)
 
@@ -128,6 +139,14 @@ class _Plan:
     move_cameras: bool
     trusts: NDArray[np.float64]
     device: str
+    cavities: Cavities | None
+
+
+def _cavities(begun: HullStart, flatten: float) -> Cavities | None:
+    used = begun.silhouettes.used
+    lattice = Lattice.around(begun.vote.low, begun.vote.high, CAVITY_RESOLUTION)
+    hull = hull_on_lattice(begun, lattice, flatten)
+    return cavities_of(hull, lattice, begun.views, used, up_axis([begun.views.cameras[i] for i in used]))
 
 
 def _fitted(begun: HullStart, plan: _Plan, progress: Progress) -> tuple[FittedField, ViewSet, list[Alignment]]:
@@ -136,7 +155,9 @@ def _fitted(begun: HullStart, plan: _Plan, progress: Progress) -> tuple[FittedFi
     settings, rounds = plan.settings, plan.rounds
 
     def start(lattice: Lattice) -> NDArray[np.float32]:
-        return depth_carved(hull_on_lattice(begun, lattice, plan.flatten), lattice, views, used)
+        hull = hull_on_lattice(begun, lattice, plan.flatten)
+        solid = hull if plan.cavities is None else plan.cavities.carved(hull, lattice)
+        return depth_carved(solid, lattice, views, used)
 
     def fit(stage: int, levels: tuple[tuple[int, int], ...], first: Starter, weights: Any) -> FittedField:
         rays = rays_from_views(views, used, seed=settings.seed)
@@ -155,6 +176,7 @@ def _fitted(begun: HullStart, plan: _Plan, progress: Progress) -> tuple[FittedFi
                 keep=keep,
                 report=report,
                 device=plan.device,
+                held=None if plan.cavities is None else plan.cavities.held,
             ),
         )
 
@@ -230,6 +252,7 @@ def _figures(
     begun: HullStart,
     field: FittedField,
     alignments: list[Alignment],
+    cavities: Cavities | None,
     ious: NDArray[np.float64],
     progress: Progress,
 ) -> dict[str, Any]:
@@ -247,6 +270,7 @@ def _figures(
         "lattice_step": field.lattice.step,
         "color_loss": round(color, 6),
         "mask_loss": round(mask, 6),
+        "cavities": None if cavities is None else {"thickness": cavities.thickness, "share_left": cavities.share_left},
         "alignment": [
             {
                 "psnr_db": [round(p, 3) for p in a.psnr_db],

@@ -79,7 +79,7 @@ def aligned_views(
     depths = None if views.depths is None else views.depths.copy()
     pool = max(1, round(max(views.size) / WORK_PX))
     width, height = views.size[0] // pool * pool, views.size[1] // pool * pool
-    small = [_pooled_camera(cameras[i], width, height, pool) for i in used]
+    small = [pooled_camera(cameras[i], width, height, pool) for i in used]
     shown = rendered_field(field, small)
     middle = _middle(field)
     moved, turned, errors = np.zeros(len(used)), np.zeros(len(used)), np.zeros((2, len(used)))
@@ -90,12 +90,12 @@ def aligned_views(
         )
         wanted = np.ascontiguousarray(shown[row, ..., :4])
         if trusted[row] or wanted[..., 3].max() < 0.5:
-            source = _pooled(full, width, height, pool)
+            source = pooled(full, width, height, pool)
             errors[:, row] = _error(source, wanted)
             continue
-        errors[0, row] = _error(_pooled(full, width, height, pool), wanted)
-        full = _matched_colors(full, _pooled(full, width, height, pool), wanted)
-        source = _pooled(full, width, height, pool)
+        errors[0, row] = _error(pooled(full, width, height, pool), wanted)
+        full = _matched_colors(full, pooled(full, width, height, pool), wanted)
+        source = pooled(full, width, height, pool)
         limit = LIMIT_SHARE * max(views.size) / pool
         d: Float32Array = np.clip(displacement(source, wanted, _near(source, wanted)), -limit, limit)
         errors[1, row] = _error(_bent(source, d), wanted)
@@ -139,11 +139,13 @@ def _as(dtype: np.dtype[np.generic], values: NDArray[np.floating]) -> NDArray[np
     return np.round(values * 255).astype(np.uint8) if dtype == np.uint8 else values.astype(np.float32)
 
 
-def _pooled_camera(camera: Camera, width: int, height: int, pool: int) -> Camera:
+def pooled_camera(camera: Camera, width: int, height: int, pool: int) -> Camera:
+    """The camera of a picture cut to width x height and then pooled."""
     return Camera(camera.K, camera.world_from_camera, width, height).resized(width // pool, height // pool)
 
 
-def _pooled(picture: Float32Array, width: int, height: int, pool: int) -> Float32Array:
+def pooled(picture: Float32Array, width: int, height: int, pool: int) -> Float32Array:
+    """The picture cut to width x height (multiples of `pool`), means of pool x pool pixels."""
     cut = picture[:height, :width]
     mean: Float32Array = cut.reshape(height // pool, pool, width // pool, pool, -1).mean((1, 3), dtype=np.float32)
     return mean

@@ -25,6 +25,7 @@ COLORS_FIRST = 15  # steps of the first level in which only colours change
 
 Float32Array = NDArray[np.float32]
 Starter = Callable[[Lattice], Float32Array]
+Holder = Callable[[Lattice], NDArray[np.bool_]]
 Report = Callable[[str, int, int], None]
 
 
@@ -118,6 +119,7 @@ def fit_field(
     keep: Callable[[FitState], None] | None = None,
     report: Report | None = None,
     device: str = "cpu",
+    held: Holder | None = None,
 ) -> FittedField:
     """Fit a field to rays.
 
@@ -129,6 +131,7 @@ def fit_field(
         keep: called with the state after each segment.
         report: called with ("fit", done, total) in steps.
         device: "cpu" = the compiled loops; "cuda", "mps" or another of torch's = torch.
+        held: lattice -> (nx, ny, nz) bool, voxels that stay as they begin; None = none.
     """
     state = state or FitState()
     weights = np.ones(len(rays.eyes)) if view_weights is None else np.asarray(view_weights, np.float64)
@@ -139,7 +142,7 @@ def fit_field(
         if state.segment == 0:
             state.now = _on_level(state.now, lattice, start)
         assert state.now is not None
-        fitter = _Fitter(rays, state.now, settings, weights, device)
+        fitter = _Fitter(rays, state.now, settings, weights, device, held)
         lengths = segments_of(steps)
         for segment in range(state.segment, len(lengths)):
             done = sum(s for _, s in settings.levels[:level]) + sum(lengths[:segment])
@@ -171,7 +174,13 @@ class _Fitter:
     """One level: arrays of one lattice. Works in place on the field it is given."""
 
     def __init__(
-        self, rays: Rays, now: FittedField, settings: FitSettings, weights: NDArray[np.float64], device: str
+        self,
+        rays: Rays,
+        now: FittedField,
+        settings: FitSettings,
+        weights: NDArray[np.float64],
+        device: str,
+        held: Holder | None,
     ) -> None:
         self.rays, self.settings, self.lattice = rays, settings, now.lattice
         self.h = now.lattice.step
@@ -184,6 +193,7 @@ class _Fitter:
         self.energies = (s.eikonal, s.area, s.plate)
         self.device = device
         self.bend = np.zeros(self.phi.size, np.float32)
+        self.free = np.ones(self.phi.size, np.bool_) if held is None else ~held(now.lattice).reshape(-1)
 
     def run(
         self, level: int, segment: int, first: int, length: int, steps: int, *, averaging: bool
@@ -193,7 +203,7 @@ class _Fitter:
         shape, s = self.lattice.shape, self.settings
         reach = np.inf if segment == 0 else REACH * self.h
         self.phi[:] = redistanced(self.phi.reshape(shape), self.h, reach).reshape(-1)
-        rows = np.flatnonzero(np.abs(self.phi) < BAND * self.h)
+        rows = np.flatnonzero((np.abs(self.phi) < BAND * self.h) & self.free)
         active = np.full(self.phi.size, -1, np.int32)
         active[rows] = np.arange(len(rows), dtype=np.int32)
         if self.device != "cpu":
