@@ -41,8 +41,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+SUITE = """format: 1
+like: mini
+name: tiny
+size_px: 24
+supersampling: 1
+tracks: [{name: level, static: 10, views: 4}]
+objects: [{name: one, source: "shape:1000001"}, {name: two, source: "shape:1000002"}]
+"""
+
+
 def test_a_method_and_a_metric_of_another_package(installed: Path, tmp_path: Path) -> None:
-    words = ["suite=mini", "method=spinning", "metrics=psnr,mean_colour", "limit=2", f"output={tmp_path / 'out'}"]
+    (tmp_path / "tiny.yaml").write_text(SUITE)
+    words = ["suite=tiny.yaml", "method=spinning", "metrics=psnr,mean_colour", f"output={tmp_path / 'out'}"]
     environment = {**os.environ, "PYTHONPATH": str(installed), "SVDMV_CACHE": str(tmp_path / "cache")}
     run = subprocess.run(
         [sys.executable, "-m", "svdmv", "bench", "run", *words],
