@@ -56,15 +56,22 @@ def surroundings_kernel(depths: Any, out: Any) -> None:
     rows, columns = depths.shape[1], depths.shape[2]
     for line in prange(depths.shape[0] * rows):
         v, y = line // rows, line % rows
+        nearest, farthest = (
+            np.empty(columns + 2, np.float32),
+            np.empty(columns + 2, np.float32),
+        )
+        nearest[0] = nearest[-1] = np.inf
+        farthest[0] = farthest[-1] = 0
+        above, below = max(y - 1, 0), min(y + 1, rows - 1)  # first the three of each column, then three columns
         for x in range(columns):
-            near, far = np.float32(np.inf), np.float32(0)
-            for oy in range(max(y - 1, 0), min(y + 2, rows)):
-                for ox in range(max(x - 1, 0), min(x + 2, columns)):
-                    d = depths[v, oy, ox]
-                    near = min(near, d)
-                    if d < np.inf:
-                        far = max(far, d)
-            out[v, y, x, 0], out[v, y, x, 1], out[v, y, x, 2] = depths[v, y, x], near, far
+            a, b, c = depths[v, above, x], depths[v, y, x], depths[v, below, x]
+            nearest[x + 1] = min(a, b, c)
+            none = np.float32(0)
+            farthest[x + 1] = max(a if a < np.inf else none, b if b < np.inf else none, c if c < np.inf else none)
+        for x in range(columns):
+            out[v, y, x, 0] = depths[v, y, x]
+            out[v, y, x, 1] = min(nearest[x], nearest[x + 1], nearest[x + 2])
+            out[v, y, x, 2] = max(farthest[x], farthest[x + 1], farthest[x + 2])
 
 
 @njit(parallel=True, cache=True)
@@ -183,3 +190,32 @@ def label_kernel(
                     floor = min(floor, belief[k] - messages[e, k])
                 for k in range(count):
                     messages[twins[e], k] = min(belief[k] - messages[e, k] - floor, smoothness)
+
+
+@njit(cache=True)
+def pull_kernel(values: Any, known: Any, out: Any, out_known: Any) -> None:
+    """out[y, x]: mean of the known ones among the four `values` (H, W, C) that it covers; out_known: there is one."""
+    rows, columns, channels = values.shape
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            count = 0
+            for b in range(2 * y, min(2 * y + 2, rows)):
+                for a in range(2 * x, min(2 * x + 2, columns)):
+                    if known[b, a]:
+                        count += 1
+                        for c in range(channels):
+                            out[y, x, c] += values[b, a, c]
+            if count > 0:
+                out_known[y, x] = True
+                for c in range(channels):
+                    out[y, x, c] /= np.float32(count)
+
+
+@njit(cache=True)
+def push_kernel(above: Any, known: Any, values: Any) -> None:
+    """values[y, x] = above[y // 2, x // 2] where it is not known."""
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            if not known[y, x]:
+                for c in range(values.shape[2]):
+                    values[y, x, c] = above[y // 2, x // 2, c]

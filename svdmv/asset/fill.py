@@ -79,19 +79,14 @@ def dilated(picture: NDArray[np.uint8], owned: NDArray[np.bool_]) -> NDArray[np.
     """
     if owned.all() or not owned.any():
         return picture
-    levels = [(picture.astype(np.float32) * owned[..., None], owned.astype(np.float32))]
-    while max(levels[-1][1].shape) > 1 and not (levels[-1][1] > 0).all():
-        values, weights = levels[-1]
-        odd = (values.shape[0] % 2, values.shape[1] % 2)
-        values = np.pad(values, ((0, odd[0]), (0, odd[1]), (0, 0)))
-        weights = np.pad(weights, ((0, odd[0]), (0, odd[1])))
-        heap = values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]
-        count = weights[::2, ::2] + weights[1::2, ::2] + weights[::2, 1::2] + weights[1::2, 1::2]
-        some = count > 0
-        levels.append((heap / np.maximum(count, 1e-9)[..., None], some.astype(np.float32)))
-    filled = levels[-1][0]
-    for values, weights in reversed(levels[:-1]):
-        above = filled.repeat(2, 0).repeat(2, 1)[: values.shape[0], : values.shape[1]]
-        filled = np.where(weights[..., None] > 0, values, above)
-    out: NDArray[np.uint8] = np.where(owned[..., None], picture, np.round(filled).astype(np.uint8))
-    return out
+    from svdmv.asset._bake_kernels import pull_kernel, push_kernel
+
+    levels = [(np.ascontiguousarray(picture, np.float32), owned.astype(np.bool_))]
+    while max(levels[-1][1].shape) > 1 and not levels[-1][1].all():
+        values, known = levels[-1]
+        half = ((known.shape[0] + 1) // 2, (known.shape[1] + 1) // 2)
+        levels.append((np.zeros((*half, picture.shape[2]), np.float32), np.zeros(half, np.bool_)))
+        pull_kernel(values, known, *levels[-1])
+    for (values, known), (above, _) in zip(levels[-2::-1], levels[:0:-1], strict=True):
+        push_kernel(above, known, values)
+    return np.round(levels[0][0]).astype(np.uint8)

@@ -33,13 +33,19 @@ def depth_kernel(vertices: Any, faces: Any, projections: Any, out: Any) -> None:
             if abs(area) < 1e-12:
                 continue
             left, right = max(math.floor(min(x0, x1, x2)), 0), min(math.ceil(max(x0, x1, x2)) + 1, width)
+            # weights over depths are linear in the picture: 1 / z is their sum, stepped along the rows
+            one = 1 / area
+            s0, s1 = (y1 - y2) * one, (y2 - y0) * one
+            i0, i1, i2 = 1 / z0, 1 / z1, 1 / z2
             for y in range(max(math.floor(min(y0, y1, y2)), 0), min(math.ceil(max(y0, y1, y2)) + 1, height)):
+                t0 = (x2 - x1) * one * (y + 0.5 - y2) - s0 * x2
+                t1 = (x0 - x2) * one * (y + 0.5 - y2) - s1 * x2
                 for x in range(left, right):
-                    w0 = ((y1 - y2) * (x + 0.5 - x2) + (x2 - x1) * (y + 0.5 - y2)) / area
-                    w1 = ((y2 - y0) * (x + 0.5 - x2) + (x0 - x2) * (y + 0.5 - y2)) / area
+                    w0 = s0 * (x + 0.5) + t0
+                    w1 = s1 * (x + 0.5) + t1
                     w2 = 1 - w0 - w1
                     if w0 >= -1e-6 and w1 >= -1e-6 and w2 >= -1e-6:
-                        z = 1 / (w0 / z0 + w1 / z1 + w2 / z2)
+                        z = 1 / (w0 * i0 + w1 * i1 + w2 * i2)
                         if z < out[v, y, x]:
                             out[v, y, x] = z
 
