@@ -17,7 +17,7 @@ from svdmv.diffusion.guidance import Guidance
 from svdmv.diffusion.info import CheckpointInfo
 from svdmv.geometry.raster import depth_maps
 
-FIT_ROUNDS, FIT_PX = 4, 256
+FIT_ROUNDS, FIT_PX = 3, 128
 
 
 def checkpoint(
@@ -79,22 +79,46 @@ def drawable(task: Task, info: CheckpointInfo) -> bool:
 
 
 def placed_on_input(asset: Asset, input_rgba: np.ndarray, camera: Camera) -> Asset:
-    """The asset scaled and shifted across the line of sight until its outline's box is that of the input's alpha."""
+    """The asset scaled and shifted across the line of sight until its outline covers the input's alpha best (IoU).
+
+    Not by the boxes of both: where a thin part is lost, its box is another one and the whole object would be moved.
+    """
     camera = camera.resized(FIT_PX, FIT_PX)
-    target = _box(resized_rgba(input_rgba[None], FIT_PX)[0, ..., 3] >= 128)
+    target = resized_rgba(input_rgba[None], FIT_PX)[0, ..., 3] / 255.0
+    center = camera.project(np.zeros((1, 3)))[0][0]
+    if target.sum() < 1:
+        return asset
     for _ in range(FIT_ROUNDS):
-        shown = depth_maps(asset.mesh.vertices, asset.mesh.faces, [camera])[0]
-        box = _box(np.isfinite(shown))
-        scale = float(np.ptp(target, axis=0).max() / np.ptp(box, axis=0).max())
-        moved = (target.mean(0) - camera.project(np.zeros((1, 3)))[0][0]) - scale * (
-            box.mean(0) - camera.project(np.zeros((1, 3)))[0][0]
-        )
-        distance = float(np.linalg.norm(camera.position))
-        shift = camera.world_from_camera[:3, :2] @ (moved * distance / camera.K[0, 0])
+        shown = np.isfinite(depth_maps(asset.mesh.vertices, asset.mesh.faces, [camera])[0]).astype(np.float64)
+        if shown.sum() < 1:
+            return asset
+        scale, moved = _covering(shown, target, center)
+        shift = camera.world_from_camera[:3, :2] @ (moved * np.linalg.norm(camera.position) / camera.K[0, 0])
         matrix = np.diag([scale, scale, scale, 1.0])
         matrix[:3, 3] = shift
         asset = Asset(asset.mesh.transformed(matrix), asset.materials, asset.face_materials, asset.provenance)
     return asset
+
+
+def _covering(shown: np.ndarray, target: np.ndarray, center: np.ndarray) -> tuple[float, np.ndarray]:
+    """Scale about `center` and shift (x, y in pixels) of one mask (H, W) that give the highest IoU with the other."""
+    from scipy.ndimage import affine_transform, center_of_mass
+    from scipy.optimize import minimize
+
+    middle = center[::-1] - 0.5  # rows, columns of pixel centres
+    places = [np.array(center_of_mass(mask)) - middle for mask in (shown, target)]
+    start = np.sqrt(target.sum() / shown.sum())
+
+    def missed(change: np.ndarray) -> float:
+        scale = start * np.exp(change[0])
+        moved = places[1] - scale * places[0] + FIT_PX * change[1:]
+        mask = affine_transform(shown, np.eye(2) / scale, middle - (middle + moved) / scale, order=1)
+        return 1.0 - float(np.minimum(mask, target).sum() / np.maximum(mask, target).sum())
+
+    simplex = np.vstack([np.zeros(3), np.eye(3) * 0.05])
+    found = minimize(missed, np.zeros(3), method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 1e-4})
+    scale = float(start * np.exp(found.x[0]))
+    return scale, (places[1] - scale * places[0] + FIT_PX * found.x[1:])[::-1]
 
 
 def _framed(rgba: np.ndarray, info: CheckpointInfo) -> np.ndarray:
@@ -106,11 +130,3 @@ def _framed(rgba: np.ndarray, info: CheckpointInfo) -> np.ndarray:
 
     picture = Picture(rgba, True, (), "", Path("input.png"))
     return frame_subject(picture, size=info.image_size, foreground_ratio=info.framing.foreground_ratio).rgba
-
-
-def _box(mask: np.ndarray) -> np.ndarray:
-    """(2, 2): lowest and highest x, y in pixels."""
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        return np.array([[0.0, 0.0], [1.0, 1.0]])
-    return np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]], np.float64)
