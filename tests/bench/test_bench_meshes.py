@@ -128,7 +128,7 @@ def test_views_are_made_into_meshes_on_request(suite: Suite, tmp_path: Path, mon
         return task.views(rgba if task.object_name == "robot" else rgba * 0)
 
     def rough(views: ViewSet) -> Asset:
-        made = reconstruct_mesh(views, resolution=40)
+        made = reconstruct_mesh(views, method="hull", resolution=40)
         return textured_asset(made.mesh, made.views, faces=400, texture_size=64)
 
     coarse(monkeypatch)
