@@ -326,11 +326,12 @@ def baked_from_views(
     *,
     report: Report | None = None,
     beside: Callable[[Reconstruction], None] | None = None,
+    relief: bool = False,
 ) -> BakedAsset:
     """Views with alpha -> textured asset in the world of their cameras, the story in its provenance, and its origins.
 
     `detail`: view 0 with more pixels (D, D, 4) uint8; the texture is baked from it. `report`: of methods that take
-    long. `beside`: called with the reconstruction, for what it brings beside the mesh.
+    long. `beside`: called with the reconstruction, for what it brings beside the mesh. `relief`: with a normal map.
     """
     from svdmv.asset import baked_asset
     from svdmv.reconstruct import reconstruct_mesh
@@ -355,6 +356,7 @@ def baked_from_views(
         provenance=story,
         generated="weights_sha256" in views.provenance,
         detail=detail,
+        relief=relief,
     )
 
 

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 
 from svdmv.asset.cleanup import cleaned_mesh
 from svdmv.asset.fill import dilated
+from svdmv.asset.relief import normal_map, places_of_texels
 from svdmv.core import Asset, ConfigError, Material, Mesh, vertex_normals
-from svdmv.core.tangents import vertex_tangents
 from svdmv.geometry.atlas import unwrapped
 from svdmv.geometry.raster import sampled_bilinear, texel_map
-from svdmv.geometry.topology import merged_by_position
-from svdmv.geometry.transfer import places_on_surface
 from svdmv.io.colour import linear_from_srgb, srgb_from_linear
 
-REACH = 0.05  # of the longest side: how far apart the two surfaces may lie
 LEAST_FACES = 20
 
 
@@ -59,25 +56,17 @@ def simplified_asset(asset: Asset, faces: int, *, texture_size: int = 1024) -> A
     normals = vertex_normals(clean.vertices, clean.faces)
     atlas = unwrapped(clean.vertices, clean.faces, texture_size=texture_size)
     texels = texel_map(atlas.uvs[atlas.faces], texture_size, texture_size)
-    rows, columns = np.nonzero(texels.face >= 0)
-    corners = clean.faces[texels.face[rows, columns]]
-    weights = texels.weights[rows, columns].astype(np.float64)
-    points = np.einsum("mk,mkc->mc", weights, clean.vertices[corners].astype(np.float64))
-    up = _unit(np.einsum("mk,mkc->mc", weights, normals[corners].astype(np.float64)))
-    reach = REACH * float(np.ptp(mesh.bounds, axis=0).max())
-    owners, shares = places_on_surface(mesh.vertices, mesh.faces, points, up, reach=reach)
-    owned = texels.face >= 0
-    color = np.zeros((texture_size, texture_size, 3), np.uint8)
-    color[rows, columns] = base_colors(asset, owners, shares)
-    base = np.full((texture_size, texture_size, 4), 255, np.uint8)
-    base[..., :3] = dilated(color, owned)
     final = Mesh(clean.vertices[atlas.source], atlas.faces, normals[atlas.source], atlas.uvs)
-    bumps = np.full((texture_size, texture_size, 3), (128, 128, 255), np.uint8)
-    dense = _unit(np.einsum("mk,mkc->mc", shares, _smooth_normals(mesh)[mesh.faces[owners]]))
-    bumps[rows, columns] = _tangent_colors(final, atlas.faces[texels.face[rows, columns]], weights, up, dense)
-    rough = [material.roughness for material in asset.materials]
+    places = places_of_texels(final, texels, mesh)
+    color = np.zeros((texture_size, texture_size, 3), np.uint8)
+    color[places.rows, places.columns] = base_colors(asset, places.owners, places.shares)
+    base = np.full((texture_size, texture_size, 4), 255, np.uint8)
+    base[..., :3] = dilated(color, texels.face >= 0)
     material = Material(
-        name="baked", base_color_srgb=base, normal_linear=dilated(bumps, owned), roughness=float(np.mean(rough))
+        name="baked",
+        base_color_srgb=base,
+        normal_linear=normal_map(final, texels, places, mesh),
+        roughness=float(np.mean([material.roughness for material in asset.materials])),
     )
     story = {"faces": len(final.faces), "texture_size": texture_size, "charts": atlas.charts, "notes": list(notes)}
     return Asset(final, (material,), provenance={**asset.provenance, "level_of_detail": story})
@@ -109,43 +98,6 @@ def base_colors(asset: Asset, faces: NDArray[np.integer], shares: NDArray[np.flo
         if (factor != 1).any():
             shown = srgb_from_linear(linear_from_srgb(shown) * factor)
         out[chosen] = np.round(255 * np.clip(shown, 0, 1))
-    return out
-
-
-def _smooth_normals(mesh: Mesh) -> NDArray[np.float64]:
-    """(V, 3) the mesh's own normals, or smooth ones across vertices at one place."""
-    if mesh.normals is not None:
-        return mesh.normals.astype(np.float64)
-    points, faces = merged_by_position(mesh.vertices, mesh.faces)
-    out = np.zeros((len(mesh.vertices), 3))
-    out[mesh.faces.reshape(-1)] = vertex_normals(points, faces)[faces.reshape(-1)]
-    return out
-
-
-def _tangent_colors(
-    mesh: Mesh,
-    corners: NDArray[np.int32],
-    weights: NDArray[np.float64],
-    up: NDArray[np.float64],
-    dense: NDArray[np.float64],
-) -> NDArray[np.uint8]:
-    """(M, 3) uint8: normals `dense` in the tangent frame of the texels, as glTF's normal textures hold them."""
-    assert mesh.uvs is not None
-    along, above = vertex_tangents(mesh.vertices, mesh.faces, mesh.uvs)
-    tangent = np.einsum("mk,mkc->mc", weights, _unit(along)[corners])
-    tangent = _unit(tangent - (tangent * up).sum(1, keepdims=True) * up)
-    across = np.cross(up, tangent)
-    turned = (across * np.einsum("mk,mkc->mc", weights, _unit(above)[corners])).sum(1) < 0
-    across[turned] *= -1
-    local = np.stack([(dense * axis).sum(1) for axis in (tangent, across, up)], 1)
-    local[:, 2] = np.maximum(local[:, 2], 0.1)  # no normal of a texel looks away from its face
-    out: NDArray[np.uint8] = np.round(127.5 + 127.5 * _unit(local)).astype(np.uint8)
-    return out
-
-
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    out: NDArray[np.float64] = np.asarray(vectors, np.float64) / np.maximum(lengths, 1e-12)
     return out
 
 

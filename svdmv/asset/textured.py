@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from svdmv.asset.bake import baked_texture
 from svdmv.asset.cleanup import cleaned_mesh
 from svdmv.asset.origin import OriginMap
+from svdmv.asset.relief import normal_map, places_of_texels
 from svdmv.core import Asset, ConfigError, Material, Mesh, ViewSet, vertex_normals
 from svdmv.geometry.atlas import atlas_stretch, unwrapped
+from svdmv.geometry.raster import texel_map
 
 DEFAULT_FACES = 10_000
 DEFAULT_TEXTURE_SIZE = 1024
@@ -50,6 +52,7 @@ def baked_asset(
     generated: bool = False,
     detail: NDArray[np.uint8] | None = None,
     smoothing: int = 10,
+    relief: bool = False,
 ) -> BakedAsset:
     """A clean, simplified, unwrapped mesh with a base colour texture baked from the views.
 
@@ -64,6 +67,7 @@ def baked_asset(
         generated: whether the other views were drawn by a model; decides what the origin map calls seen.
         detail: the input view with more pixels, (D, D, 4) uint8 straight alpha; None = as it is among the views.
         smoothing: rounds of Taubin smoothing; 0 keeps the mesh as it is.
+        relief: keep in a normal map what simplification takes from the surface.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -93,7 +97,12 @@ def baked_asset(
     )
     final = Mesh(clean.vertices[atlas.source], atlas.faces, normals[atlas.source], atlas.uvs)
     material = Material(
-        name="baked", base_color_srgb=texture.base_color_srgb, metallic=0.0, roughness=ROUGHNESS, alpha_mode="OPAQUE"
+        name="baked",
+        base_color_srgb=texture.base_color_srgb,
+        normal_linear=_relief(mesh, final, texture_size, smoothing) if relief else None,
+        metallic=0.0,
+        roughness=ROUGHNESS,
+        alpha_mode="OPAQUE",
     )
     story = {
         "faces": len(final.faces),
@@ -107,6 +116,14 @@ def baked_asset(
         "notes": list(notes),
     }
     return BakedAsset(Asset(final, (material,), provenance={**(provenance or {}), "asset": story}), texture.origin)
+
+
+def _relief(mesh: Mesh, final: Mesh, texture_size: int, smoothing: int) -> NDArray[np.uint8]:
+    """Normals of the mesh before it was simplified."""
+    assert final.uvs is not None
+    whole, _ = cleaned_mesh(mesh, faces=len(mesh.faces), smoothing=smoothing)
+    texels = texel_map(final.uvs[final.faces], texture_size, texture_size)
+    return normal_map(final, texels, places_of_texels(final, texels, whole), whole)
 
 
 def _check_settings(views: ViewSet, faces: int, texture_size: int, input_view: int | None) -> None:

@@ -27,6 +27,9 @@ def reconstruct(
     method: Method = "auto",
     faces: Faces = 10_000,
     texture_size: TextureSize = 1024,
+    normal_map: Annotated[
+        bool, typer.Option("--normal-map", help="Keep what simplification takes from the surface in a normal map.")
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -59,8 +62,9 @@ def reconstruct(
     with output_folder(out, "overwrite" if overwrite else "new") as folder:
         with progress_bar(quiet, "reconstruct") as report:
             made = baked_from_views(
-                loaded, settings, detail_in(views, loaded), report=report, beside=lambda r: write_beside(folder, r)
-            )
+                loaded, settings, detail_in(views, loaded), report=report, beside=lambda r: write_beside(folder, r),
+                relief=normal_map,
+            )  # fmt: skip
             asset = with_match(made.asset, loaded)
         write_png(folder / ORIGIN_NAME, picture_from_origin(made.origin))
         write_glb(folder / "mesh.glb", asset)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from analytic_shapes import sphere, views_of
 from simple_meshes import ball
 
-from svdmv.asset import check_asset
+from svdmv.asset import check_asset, textured_asset
 from svdmv.asset.delight import delit, fitted_light
 from svdmv.asset.levels import levels_of_detail, scaled_asset, simplified_asset
 from svdmv.core import Asset, ConfigError, DataError, Material, Mesh, Orbit, vertex_normals
@@ -85,6 +86,20 @@ def test_the_normal_map_brings_back_the_shading_of_what_was_lost(asset: Asset) -
     ]
     assert scores[0] > scores[1] + 0.3  # what is left is the outline
     assert scores[1] > scores[2] + 0.3  # green up, as glTF has it
+
+
+def test_a_baked_asset_keeps_the_relief_that_its_faces_lose(asset: Asset) -> None:
+    dense = Mesh(asset.mesh.vertices, asset.mesh.faces)
+    views = views_of(sphere(0.4), size=24, num_views=4, samples=1)
+    made = textured_asset(dense, views, faces=300, texture_size=256, smoothing=0, relief=True)
+    plain = replace(made.materials[0], base_color_srgb=None)
+    whole = Asset(replace(asset.mesh, uvs=None), (replace(plain, normal_linear=None),))
+    truth = shown(whole, "pbr")
+    bumps, flat = (
+        psnr(shown(replace(made, materials=(replace(plain, normal_linear=n),)), "pbr"), truth)
+        for n in (plain.normal_linear, None)
+    )
+    assert bumps > flat + 0.3
 
 
 def test_places_are_found_along_the_normal_and_else_nearby() -> None:
