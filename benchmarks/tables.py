@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path("benchmarks") / "results"
-MARKED = re.compile(r"(<!-- table:([a-z_]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- table:([a-z0-9_]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 SHOWN = {"psnr_object": ("PSNR on the object, dB", 2), "iou": ("IoU", 3), "lpips_alex": ("LPIPS (alex)", 3)}
 Result = dict[str, Any]
 
@@ -151,7 +151,7 @@ def render_quality(result: Result) -> str:
             guessed = "" if row.get("views_timed", 21) == 21 else f" (from {row['views_timed']} views)"
             memory = str(row.get("peak_memory_mb", ""))
             cost = f"{row['orbit_cpu_s']:.1f}{guessed}"
-            compared = str(row.get("views_timed", len(about["views_compared"])))
+            compared = str(row.get("views_timed") or len(about["views_compared"]))
             rows.append([scene, row["renderer"], row["samples"], cost, f"{row['psnr_db']:.1f}", compared, memory])
     head = [
         "scene",
@@ -164,6 +164,27 @@ def render_quality(result: Result) -> str:
     ]
     conditions = f"{result['size_px']} px; reference: {result['reference']}"
     return rows_text(head, rows) + f"\n{conditions}. {result['hardware']['cpu']}; {result['remark']}.\n"
+
+
+RENDER_GOALS = (  # scene, renderer, samples, CPU seconds an orbit at most, dB at least
+    ("matte scan", "raster matte", "2x2", 2.0, 40.0),
+    ("matte scan", "raster matte", "3x3", 2.0, 43.0),
+    ("plastic scan", "raster pbr", "2x2", 4.0, 33.0),
+    ("shiny metal", "raster final", "2x2", 12.0, 34.0),
+    ("bright metal", "raster final", "2x2", 12.0, 34.0),
+)
+
+
+def render_goals(result: Result) -> str:
+    """What the renderer was to reach, and what it does on the same run."""
+    rows = []
+    for scene, renderer, samples, most_s, least_db in RENDER_GOALS:
+        found = [r for r in result["scenes"][scene]["rows"] if (r["renderer"], r["samples"]) == (renderer, samples)]
+        cost, db = found[0]["orbit_cpu_s"], found[0]["psnr_db"]
+        reached = f"{cost:.1f} CPU-s, {db:.1f} dB (worst view {found[0]['worst_view_psnr_db']:.1f})"
+        kept = "yes" if cost <= most_s and db >= least_db else "no"
+        rows.append([scene, f"{renderer} {samples}", f"{most_s:g} CPU-s, {least_db:g} dB", reached, kept])
+    return rows_text(["scene", "renderer", "asked: at most, at least", "reached", "kept"], rows)
 
 
 def render_speed(result: Result) -> str:
@@ -186,6 +207,81 @@ def render_speed(result: Result) -> str:
         )
     head = ["model", "CPU-s", "load", "light", "views", "PNG (floor)", "rays, Embree alone", "ns a sample", "peak MB"]
     return rows_text(head, rows) + f"\n{result['hardware']['cpu']}; {result['remark']}.\n"
+
+
+def data_build(result: Result) -> str:
+    """A build of many objects in one run."""
+    kinds, ended = result["cpu_s_an_orbit_by_kind"], result["ended"]
+    memory = result["worker_memory_mb_every_50_objects"]
+    half = len(memory) // 2
+    rows = [
+        ["objects, orbits of 21 views", f"{sum(ended.values()):,}, {result['orbits']:,} of {result['size_px']} px"],
+        ["ended", ", ".join(f"{count:,} {name}" for name, count in sorted(ended.items(), key=lambda row: -row[1]))],
+        ["orbits an hour", f"{result['orbits_an_hour_by_the_clock']:,} by the clock with {result['workers']} workers; "
+         f"{result['orbits_a_core_hour_of_cpu_time']:,} a core-hour of CPU time"],
+        ["CPU s an orbit", f"{result['cpu_s_an_orbit']:.2f} (models {kinds['models']:.2f}, procedural "
+         f"{kinds['procedural']:.2f})"],
+        ["bytes an orbit", f"{result['bytes_an_orbit']:,}"],
+        ["worker's memory, MB", f"{min(memory)} to {max(memory)}; second half of the run {min(memory[half:])} to "
+         f"{max(memory[half:])}"],
+    ]  # fmt: skip
+    return rows_text(["", ""], rows) + f"\n{result['machine']}; {result['conditions']}.\n"
+
+
+def data_stages(result: Result) -> str:
+    """Where the time of an orbit goes."""
+    stages = result["cpu_s_an_orbit_by_stage"]
+    kinds = result["cpu_s_an_orbit_by_kind"]
+    row = [f"{seconds:.2f} s" for seconds in stages.values()] + [f"{result['cpu_s_an_orbit']:.2f} CPU s"]
+    told = (
+        f"{result['size_px']} px, {result['objects']} objects; models {kinds['models']:.2f}, procedural "
+        f"{kinds['procedural']:.2f} CPU s; {result['bytes_an_orbit'] / 1e6:.2f} MB an orbit. Two cores of one's own "
+        f"would make {result['orbits_an_hour_on_two_cores_computed']:,} orbits an hour (computed). "
+        f"{result['machine']}; {result['conditions']}."
+    )
+    return rows_text([*stages, "together"], [row]) + f"\n{told}\n"
+
+
+def worker_memory(result: Result) -> str:
+    """Largest resident sets of a worker."""
+    rows = [
+        [name.replace("_", " "), str(row["objects"]), str(row["median"]), str(row["most"])]
+        for name, row in result["peak_mb"].items()
+    ]
+    told = f"{result['size_px']} px; {result['peak_mb_before_the_first_object']} MB before the first object."
+    return rows_text(["objects", "how many", "median peak, MB", "largest peak, MB"], rows) + f"\n{told}\n"
+
+
+MANY_ORBITS, USD_A_CORE_HOUR = 300_000, 0.04
+
+
+def data_cost(result: Result) -> str:
+    """What 150,000 objects x 2 orbits cost, by multiplication from measured orbits."""
+
+    def read(name: str) -> Result:
+        found: Result = json.loads((ROOT / RESULTS / name).read_text("utf-8"))
+        return found
+
+    small, quality, eevee = read("data_build_256.json"), read("render_quality.json"), read("render_eevee.json")
+    measured = [
+        ("this one, 576 px", result["cpu_s_an_orbit"], result["bytes_an_orbit"]),
+        ("this one, 256 px", small["cpu_s_an_orbit"], small["bytes_an_orbit"]),
+    ]
+    for scene, about in quality["scenes"].items():
+        measured += [
+            (f"Cycles, {row['samples']}, 576 px: {scene}", row["orbit_cpu_s"], 0)
+            for row in about["rows"]
+            if row["renderer"].startswith("cycles") and "orbit_cpu_s" in row
+        ]
+    name = f"EEVEE, {eevee['samples']} samples, software OpenGL, 576 px by pixels from {eevee['size_px']}"
+    measured.append((name, eevee["orbit_of_21_views_of_576_px_cpu_s_by_pixels"], 0))
+    rows = []
+    for label, seconds, size in measured:
+        hours = MANY_ORBITS * seconds / 3600
+        wall = f"{hours / 64:.1f} h" if hours < 64 * 48 else f"{hours / 64 / 24:.1f} days"
+        disk = f"{MANY_ORBITS * size / 1e9:.0f} GB" if size else "the same"
+        rows.append([label, f"{seconds:,.1f}", f"{hours:,.0f}", f"{hours * USD_A_CORE_HOUR:,.0f}", wall, disk])
+    return rows_text(["renderer", "CPU s an orbit", "core-hours", "USD", "on 64 cores", "bytes (QOI)"], rows)
 
 
 def _median(rows: list[Result], key: str, digits: int) -> str:
@@ -237,9 +333,30 @@ def recon_scans(result: Result) -> str:
     return rows_text(["scan", "hull, Chamfer %", "sdf, Chamfer %", "sdf, F1", "sdf, IoU"], rows)
 
 
+def scoring(result: Result) -> str:
+    """Seconds of scoring, the plain loop's and ours."""
+    rows = [
+        [
+            row["case"],
+            str(row["objects"]),
+            f"{row['plain_cpu_s']:.1f}",
+            f"{row['ours_cpu_s']:.1f}",
+            f"{row['times_faster_cpu']:.1f}",
+        ]
+        for row in result["cases"]
+        if row["threads"] == 1
+    ]
+    apart = ", ".join(f"{name} {value:.0e}" for name, value in result["largest_difference"].items())
+    text = f"\n{result['what']}; one thread, {result['hardware']['processor']}. Largest differences: {apart}.\n"
+    return rows_text(["scored", "objects", "plain loop, CPU s", "svdmv, CPU s", "times faster"], rows) + text
+
+
 TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "scores": ("mini_gso34.json", scores),
     "margins": ("mini_gso34.json", margins),
+    "scores256": ("mini_gso34_256.json", scores),
+    "margins256": ("mini_gso34_256.json", margins),
+    "scoring": ("bench_speed.json", scoring),
     "stages": ("stages.json", stages),
     "pictures": ("pictures131.json", pictures),
     "sampling": ("sampling_vs_diffusers.json", sampling),
@@ -247,7 +364,12 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "checkpoint": (CHECKPOINT, checkpoint),
     "curve": ("mini_curves.json", curve),
     "render_quality": ("render_quality.json", render_quality),
+    "render_goals": ("render_quality.json", render_goals),
     "render_speed": ("render_speed.json", render_speed),
+    "data_build": ("data_build_256.json", data_build),
+    "data_stages": ("data_stages.json", data_stages),
+    "data_cost": ("data_stages.json", data_cost),
+    "worker_memory": ("data_worker_memory.json", worker_memory),
     "recon_quality": ("recon_quality.json", recon_quality),
     "recon_scans": ("recon_quality.json", recon_scans),
 }

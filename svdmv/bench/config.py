@@ -99,7 +99,7 @@ def plan_from_config(config: BenchConfig) -> RunPlan:
         except SvdmvError as error:
             if config.metrics:
                 raise
-            absent[name] = f"{error.what}: {error.seen}"
+            absent[name] = f"{error.what}: {error.seen}; needs {error.expected}"
     names = config.method.split(",")
     if config.trivial:
         names += [n for n in ALWAYS if n not in names]

@@ -127,14 +127,19 @@ def test_unknown_metric_and_wrong_answer() -> None:
     assert set(METRICS) >= {"psnr", "lpips_vgg", "clip_s"}
 
 
-@needs_weights
-@pytest.mark.parametrize(("net", "expected"), [("alex", (0.131169, 0.141963)), ("squeeze", (0.102380, 0.093774))])
+KNOWN_ANSWERS = [("alex", (0.131169, 0.141963)), ("squeeze", (0.102380, 0.093774)), ("vgg", (0.358161, 0.345650))]
+
+
+@pytest.mark.parametrize(("net", "expected"), KNOWN_ANSWERS)
 def test_lpips_reproduces_the_known_answers(net: str, expected: tuple[float, float]) -> None:
     """Values of the lpips package, version 0.1.4, on two random pairs."""
+    path = WEIGHTS / "lpips" / f"lpips_{net}_fp32.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no {path.name} beside the project" + ("; scripts/lpips_vgg makes it" if net == "vgg" else ""))
     g = torch.Generator().manual_seed(42)
     a, b = (torch.rand(2, 3, 100, 100, generator=g) * 2 - 1 for _ in range(2))
-    network = Lpips(net, WEIGHTS / "lpips" / f"lpips_{net}_fp32.safetensors")
-    assert network(a, b).tolist() == pytest.approx(expected, abs=2e-6)
+    network = Lpips(net, path)
+    assert network(a, b).tolist() == pytest.approx(expected, abs=2e-5 if net == "vgg" else 2e-6)
     assert network(a, a).tolist() == [0, 0]
 
 

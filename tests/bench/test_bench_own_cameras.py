@@ -78,7 +78,7 @@ def ours(drawn: ViewSet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Metho
 def test_another_programs_row_and_ours_stand_on_its_cameras(
     suite: Suite, drawn: ViewSet, ours: Callable[..., Method], tmp_path: Path
 ) -> None:
-    """Its strip is the truth; ours, drawn from 21 other cameras, is near the truth by its mesh, and far run backwards."""
+    """Its strip is the truth; ours, drawn from 21 other cameras, is near it by its mesh, and far when run backwards."""
     truth = TrueObject(suite, ROBOT, None).views(suite.orbit(suite.tracks[0]).cameras(40, 40), 1)
     white = truth[0] * (truth[1][..., None] / 255) + (255 - truth[1][..., None])
     write_png(tmp_path / "theirs" / "robot" / "0.png", np.concatenate(list(white.round().astype(np.uint8)), 1))
