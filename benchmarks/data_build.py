@@ -14,6 +14,7 @@ import os
 import platform
 import sqlite3
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from svdmv.dataset.build import build
@@ -86,9 +87,11 @@ def main() -> None:
         "conditions": given.conditions,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("svdmv", "numpy", "numba", "embreex")},
         "load": os.getloadavg(),
         "command": f"python benchmarks/data_build.py ../shared/data/train OUT --objects {given.objects} "
-        f"--size {given.size} --workers {given.workers}",
+        f"--size {given.size} --workers {given.workers}"
+        + (f" --minutes {given.minutes:g}" if given.minutes < 1e9 else ""),
     }
     write_json(given.result, result)
     for name, value in result.items():

@@ -16,6 +16,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def main() -> None:
             "conditions": given.conditions,
             "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
             "python": platform.python_version(),
+            "versions": {name: version(name) for name in ("svdmv", "numpy", "numba", "embreex")},
             "load": os.getloadavg(),
             "command": f"python benchmarks/data_stages.py ../shared/data/train OUT --objects {given.objects} "
             f"--size {given.size} --models {given.models}",

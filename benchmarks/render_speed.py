@@ -91,12 +91,12 @@ def measured(name: str, shading: str, roughness: float | None) -> dict[str, Any]
     import importlib
 
     from svdmv.io.quick_png import quick_png_bytes
-    from svdmv.render import bake, raster, reflection
+    from svdmv.render import bake, raster, refine, reflection
 
     clock, cameras = Clock(), Orbit.static(15.0, NUM_VIEWS, radius=1.75).cameras(SIZE_PX, SIZE_PX)
     raster.render(raster.prepare(asset_of(name, roughness), "studio", shading=shading), cameras[0])
-    kept: list[Any] = [(raster, "refined", raster.refined)]
-    raster.refined = clock.timed("refine", raster.refined)
+    kept: list[Any] = [(refine._Grown, "halve_edges", refine._Grown.halve_edges)]
+    refine._Grown.halve_edges = clock.timed("refine", refine._Grown.halve_edges)
     for module_name, functions in COUNTED.items():
         module = importlib.import_module(module_name)
         for function in functions:
