@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svdmv.bench.methods import ALWAYS, Method, method_from_name
+from svdmv.bench.methods import ALWAYS, WHERE_AT_HAND, Method, method_from_name
 from svdmv.bench.metrics import Metric, metric_from_name
 from svdmv.bench.plan import RunPlan
 from svdmv.bench.references import cache_folder
@@ -20,7 +20,7 @@ OPTION_OF = {  # which option goes to which method
     "folder": ("views", "layout", "name", "align", "mesh_light"),
     "mean_orbit": ("store",),
     "nearest_orbit": ("store",),
-    "reference_vae": ("model",),
+    "reference_vae": ("model", "device"),
 }
 
 
@@ -101,9 +101,14 @@ def plan_from_config(config: BenchConfig) -> RunPlan:
                 raise
             absent[name] = f"{error.what}: {error.seen}; needs {error.expected}"
     names = config.method.split(",")
+    not_run: dict[str, str] = {}
     if config.trivial:
-        names += [n for n in ALWAYS if n not in names]
-        names += [n for n in ("mean_orbit", "nearest_orbit") if config.store and n not in names]
+        for name in (*ALWAYS, *WHERE_AT_HAND):
+            why = "" if name in ALWAYS else _lacking(name, config, names)
+            if why:
+                not_run[name] = why
+            elif name not in names:
+                names.append(name)
     methods = _methods(config, names)
     cache = None if config.cache == "none" else Path(config.cache) if config.cache else cache_folder()
     if config.seeds < 1:
@@ -120,7 +125,17 @@ def plan_from_config(config: BenchConfig) -> RunPlan:
         config.meshes,
         absent,
         config.device,
+        not_run,
     )
+
+
+def _lacking(name: str, config: BenchConfig, names: Sequence[str]) -> str:
+    """Why a row that stands beside every model where it can be had is not run; empty when it is."""
+    if name in names:
+        return ""
+    if name == "reference_vae":
+        return "" if "svdmv" in names else "needs a checkpoint, method=svdmv or method=reference_vae"
+    return "" if config.store else "needs training orbits, store=FOLDER"
 
 
 def _methods(config: BenchConfig, names: Sequence[str]) -> tuple[Method, ...]:

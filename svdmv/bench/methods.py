@@ -82,6 +82,7 @@ METHODS = {
     "folder": "svdmv.bench.folder_methods:folder",
 }
 ALWAYS = ("copy", "mirrored_copy", "blank", "reference", "reference_flipped", "reference_shifted")
+WHERE_AT_HAND = ("mean_orbit", "nearest_orbit", "reference_vae")  # also always, where their files are named; else told
 
 
 def method_names() -> list[str]:

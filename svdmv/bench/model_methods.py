@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,9 +16,16 @@ from svdmv.diffusion.checkpoint import load_checkpoint
 from svdmv.diffusion.generate import Sampling, generate_views
 from svdmv.diffusion.guidance import Guidance
 from svdmv.diffusion.info import CheckpointInfo
+from svdmv.diffusion.model import SvdMv
 from svdmv.geometry.raster import depth_maps
 
 FIT_ROUNDS, FIT_PX = 3, 128
+
+
+@lru_cache(maxsize=1)
+def loaded_checkpoint(model: str, device: str) -> SvdMv:
+    """A checkpoint, read once for the methods of a run. Raises what `load_checkpoint` raises."""
+    return load_checkpoint(model, device=device)
 
 
 def checkpoint(
@@ -33,7 +41,7 @@ def checkpoint(
     """
     if through not in ("", "mesh"):
         raise ConfigError("The way through is unknown", where="through", seen=through, expected="mesh, or nothing")
-    loaded = load_checkpoint(model, device=device)
+    loaded = loaded_checkpoint(model, device)
     info = loaded.info
     chosen = Guidance.parse(guidance) if guidance else None
     num_steps = int(steps) if steps else None

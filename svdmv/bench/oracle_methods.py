@@ -36,26 +36,27 @@ def reference_shifted() -> Method:
     )
 
 
-def reference_vae(model: str = "svdmv-mini") -> Method:
+def reference_vae(model: str = "svdmv-mini", device: str = "cpu") -> Method:
     """The truth through a checkpoint's autoencoder: the best that its UNet could reach."""
     import torch
 
+    from svdmv.bench.model_methods import loaded_checkpoint
     from svdmv.dataset.orbits import pixels_from_rgba
-    from svdmv.diffusion.checkpoint import load_checkpoint
     from svdmv.diffusion.generate import straight_from_decoded
 
-    checkpoint = load_checkpoint(model)
+    checkpoint = loaded_checkpoint(model, device)
     facts = {"model": checkpoint.info.name, "weights_sha256": checkpoint.info.sha256}
 
     def predict(task: Task) -> ViewSet:
         small = resized_rgba(task.truth.rgba_u8(), checkpoint.info.image_size)
         pixels = torch.from_numpy(pixels_from_rgba(small))[:, : checkpoint.info.image_channels]
         with torch.inference_mode():
-            latents = checkpoint.latents_from_pixels(pixels)
+            latents = checkpoint.latents_from_pixels(pixels.to(checkpoint.device))
             decoded = checkpoint.pixels_from_latents(latents[None])[0]
-        values = ((decoded + 1) / 2).numpy().transpose(0, 2, 3, 1)
+        values = ((decoded + 1) / 2).cpu().numpy().transpose(0, 2, 3, 1)
         rgb, alpha = straight_from_decoded(values)
         rgba = np.concatenate([rgb, alpha[..., None]], -1).clip(0, 1)
         return task.views(resized_rgba(np.round(rgba * 255).astype(np.uint8), task.suite.size_px))
 
-    return Method("reference_vae", predict, "oracle", knows_truth=True, facts=facts, identity=checkpoint.info.sha256)
+    identity = f"{checkpoint.info.sha256} {device}"
+    return Method("reference_vae", predict, "oracle", knows_truth=True, facts=facts, identity=identity)

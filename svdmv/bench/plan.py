@@ -22,7 +22,8 @@ class RunPlan:
 
     seeds: for methods that use one. backgrounds: the first one is scored and tabled, the others show the swing.
     meshes: reconstruct the views of models, truth and copy, and score the meshes. absent: metrics of the suite that
-    cannot be had here, and why. device: where models run; it is told and decides no protocol.
+    cannot be had here, and why. device: where models run; it is told and decides no protocol. absent_methods: rows that
+    would stand beside every model and cannot be had here, and why.
     """
 
     suite: Suite
@@ -36,6 +37,7 @@ class RunPlan:
     meshes: bool = False
     absent: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    absent_methods: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def objects(self) -> tuple[SuiteObject, ...]:
@@ -69,6 +71,7 @@ class RunPlan:
                 for m in self.metrics
             },
             "absent_metrics": dict(self.absent),
+            "absent_methods": dict(self.absent_methods),
             "seeds": self.seeds,
             "backgrounds": list(self.backgrounds),
             "consistency": FITTER,

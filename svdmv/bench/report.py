@@ -89,10 +89,18 @@ def _rows(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], kind
     """An HTML table; titles are HTML, cells are text, kinds: row -> class."""
     heads = "".join(f"<th>{title}</th>" for title in titles)
     body = "".join(
-        f"<tr class='{kinds.get(name, '')}'><th>{_e(name)}</th>" + "".join(f"<td>{_e(c)}</td>" for c in cells) + "</tr>"
+        f"<tr class='{kinds.get(name, '')}'><th>{_e(name)}</th>"
+        + "".join(f"<td>{_cell(c)}</td>" for c in cells)
+        + "</tr>"
         for name, cells in rows
     )
     return f"<div class='wide'><table><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _cell(text: Any) -> str:
+    """Intervals below their means: wide tables fit a page."""
+    mean, bracket, interval = str(text).partition(" [")
+    return _e(mean) + (f"<br><small>[{_e(interval)}</small>" if bracket else "")
 
 
 def _kinds(result: Mapping[str, Any]) -> dict[str, str]:

@@ -183,6 +183,7 @@ def _aligned(titles: list[str], rows: list[tuple[str, list[str]]]) -> list[str]:
 def warnings_of(result: Mapping[str, Any]) -> list[str]:
     """What a reader of this run's figures has to be told, a sentence each; empty when all is well."""
     said = [f"not measured: {name}: {why}" for name, why in result.get("absent_metrics", {}).items()]
+    said += [f"not run: {name}: {why}" for name, why in result.get("absent_methods", {}).items()]
     said += [f"{name}: {why}" for name, why in result["failed_objects"].items()]
     said += [f"{p['object']}, {p['method']}, {p['track']}: {p['failed']}" for p in result["failed_predictions"]]
     for method, found in result["alignment"].items():

@@ -42,6 +42,10 @@ def test_every_row_is_scored_by_every_metric(run: Path) -> None:
     mean = result["mean"]
     assert mean["reference"]["psnr"]["mean"] == 100
     assert mean["svdmv-mini"]["iou"]["mean"] > mean["blank"]["iou"]["mean"] == 0
+    assert 100 > mean["reference_vae"]["psnr"]["mean"] > mean["svdmv-mini"]["psnr"]["mean"]
+    assert sorted(result["absent_methods"]) == ["mean_orbit", "nearest_orbit"], (
+        "they need training orbits: told, not hidden"
+    )
     for network in METRICS[5:]:
         assert mean["reference"][network]["mean"] == 0
         assert mean["blank"][network]["mean"] > 0.1

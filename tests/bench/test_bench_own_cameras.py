@@ -67,7 +67,7 @@ def ours(drawn: ViewSet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Metho
     """The method of a checkpoint whose network answers with the given orbit."""
 
     def made(views: ViewSet = drawn, through: str = "mesh") -> Method:
-        monkeypatch.setattr(model_methods, "load_checkpoint", lambda *_, **__: SimpleNamespace(info=INFO))
+        monkeypatch.setattr(model_methods, "loaded_checkpoint", lambda *_: SimpleNamespace(info=INFO))
         monkeypatch.setattr(model_methods, "generate_views", lambda model, framed, sampling: [views])
         monkeypatch.setattr(model_methods, "reconstructed_asset", rough)
         return checkpoint(through=through)
