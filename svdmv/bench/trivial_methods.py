@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,19 +58,21 @@ def _store(path: str) -> OrbitStore:
 def mean_orbit(store: str = "") -> Method:
     """Mean of all training orbits, colours weighted by alpha; every start view counts alike, so all views are equal."""
     images = _store(store).images
-    color = np.zeros((*images.shape[2:4], 3), np.float64)
-    alpha = np.zeros(images.shape[2:4], np.float64)
-    for orbit in images:
-        a = orbit[..., 3] / 255.0
-        color += (orbit[..., :3] * a[..., None]).sum(0)
-        alpha += a.sum(0)
-    mean = np.concatenate(
-        [color / np.maximum(alpha, 1e-6)[..., None], 255 * alpha[..., None] / (len(images) * images.shape[1])], -1
-    )
-    one = np.round(mean).clip(0, 255).astype(np.uint8)
+
+    @cache
+    def mean() -> NDArray[np.uint8]:
+        color = np.zeros((*images.shape[2:4], 3), np.float64)
+        alpha = np.zeros(images.shape[2:4], np.float64)
+        for orbit in images:
+            a = orbit[..., 3] / 255.0
+            color += (orbit[..., :3] * a[..., None]).sum(0)
+            alpha += a.sum(0)
+        share = 255 * alpha[..., None] / (len(images) * images.shape[1])
+        rgba = np.concatenate([color / np.maximum(alpha, 1e-6)[..., None], share], -1)
+        return np.round(rgba).clip(0, 255).astype(np.uint8)
 
     def predict(task: Task) -> ViewSet:
-        return task.views(np.repeat(resized_rgba(one[None], task.suite.size_px), len(task.truth), 0))
+        return task.views(np.repeat(resized_rgba(mean()[None], task.suite.size_px), len(task.truth), 0))
 
     return Method("mean_orbit", predict, "trivial", facts={"store": Path(store).name, "orbits": len(images)})
 
@@ -77,11 +80,14 @@ def mean_orbit(store: str = "") -> Method:
 def nearest_orbit(store: str = "") -> Method:
     """The training orbit, turned, whose view looks most like the input view; for equally spaced orbits."""
     images = _store(store).images
-    thumbnails = np.stack([thumbnails_of(np.asarray(orbit)) for orbit in images])
+
+    @cache
+    def thumbnails() -> NDArray[np.float32]:
+        return np.stack([thumbnails_of(np.asarray(orbit)) for orbit in images])
 
     def predict(task: Task) -> ViewSet:
         mine = thumbnails_of(resized_rgba(task.input_rgba[None], images.shape[2]))[0]
-        distance = ((thumbnails - mine) ** 2).mean(-1)
+        distance = ((thumbnails() - mine) ** 2).mean(-1)
         orbit, view = np.unravel_index(int(distance.argmin()), distance.shape)
         steps = (np.array(task.track.azimuths_deg) / 360 * images.shape[1]).round().astype(int) + int(view)
         return task.views(resized_rgba(np.asarray(images[orbit])[steps % images.shape[1]], task.suite.size_px))
