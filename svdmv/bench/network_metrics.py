@@ -1,4 +1,4 @@
-"""LPIPS and CLIP-S: metrics whose networks come from a folder of the user's, named by SVDMV_WEIGHTS or SVDMV_CLIP."""
+"""LPIPS and CLIP-S: metrics with networks that the user has, in SVDMV_WEIGHTS or torch's cache, and in SVDMV_CLIP."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from svdmv.bench.lpips_views import LpipsOfViews
+from svdmv.bench.lpips_weights import weights_path
 from svdmv.bench.metrics import FloatArray, Metric, Pixels, ViewPair
 from svdmv.core import CheckpointError
 from svdmv.diffusion.conditioning import clip_pixels
-from svdmv.diffusion.perceptual import lpips_weights_path
 
 CHUNK = 32  # pictures at once
 
@@ -26,17 +26,17 @@ def lpips_metric(net: str, weights: Path) -> Metric:
 
 def lpips_alex() -> Metric:
     """LPIPS v0.1, AlexNet."""
-    return lpips_metric("alex", lpips_weights_path("alex"))
+    return lpips_metric("alex", weights_path("alex"))
 
 
 def lpips_squeeze() -> Metric:
     """LPIPS v0.1, SqueezeNet 1.1."""
-    return lpips_metric("squeeze", lpips_weights_path("squeeze"))
+    return lpips_metric("squeeze", weights_path("squeeze"))
 
 
 def lpips_vgg() -> Metric:
     """LPIPS v0.1, VGG16."""
-    return lpips_metric("vgg", lpips_weights_path("vgg"))
+    return lpips_metric("vgg", weights_path("vgg"))
 
 
 def clip_s() -> Metric:

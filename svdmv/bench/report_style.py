@@ -16,6 +16,7 @@ th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:right;whit
 tbody th,.protocol th{text-align:left;font-weight:600;position:sticky;left:0;background:var(--bg)}
 .protocol th{white-space:normal;vertical-align:top;max-width:220px}
 .protocol td{text-align:left;white-space:normal;overflow-wrap:anywhere}
+thead small{display:inline-block;max-width:130px;white-space:normal;overflow-wrap:anywhere;font-weight:400}
 tr.model th,tr.model td{background:var(--card)}
 tr.oracle th,tr.oracle td{color:var(--dim)}
 tr.good td:nth-child(3){color:var(--good)}tr.bad td:nth-child(3){color:var(--bad)}
