@@ -135,7 +135,7 @@ def _lacking(name: str, config: BenchConfig, names: Sequence[str]) -> str:
         return ""
     if name == "reference_vae":
         return "" if "svdmv" in names else "needs a checkpoint, method=svdmv or method=reference_vae"
-    return "" if config.store else "needs training orbits, store=FOLDER"
+    return "" if config.store else "needs training orbits, store=FOLDER or --store FOLDER"
 
 
 def _methods(config: BenchConfig, names: Sequence[str]) -> tuple[Method, ...]:

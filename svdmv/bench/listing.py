@@ -9,10 +9,10 @@ from svdmv.bench.suite import load_suite, suite_names
 from svdmv.core import SvdmvError
 
 NEEDS = {
-    "mean_orbit": "store=ORBITS",
-    "nearest_orbit": "store=ORBITS",
+    "mean_orbit": "store=ORBITS; then always run",
+    "nearest_orbit": "store=ORBITS; then always run",
     "svdmv": "model=ID|PATH, through=mesh for cameras it does not draw",
-    "reference_vae": "model=ID|PATH",
+    "reference_vae": "model=ID|PATH; always run beside svdmv",
     "folder": "views=FOLDER of views or meshes, layout=NAME",
 }
 

@@ -64,6 +64,7 @@ def score(
     name: Annotated[str, typer.Option(help="Name of the row.")] = "",
     metrics: Annotated[str, typer.Option(help="Instead of the suite's, comma between.")] = "",
     backgrounds: Annotated[str, typer.Option(help="white,grey,black shows how much the background decides.")] = "white",
+    store: Annotated[str, typer.Option(help="Training orbits, for the rows of their mean and the nearest one.")] = "",
     workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
 ) -> None:
     """Score views or meshes that any program made.
@@ -82,6 +83,7 @@ def score(
             f"workers={workers}",
             *([f"metrics={metrics}"] if metrics else []),
             *([f"data={data}"] if data else []),
+            *([f"store={store}"] if store else []),
             *([f"name={name}"] if name else []),
         ]
     )
