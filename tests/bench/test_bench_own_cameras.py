@@ -62,6 +62,12 @@ def rough(views: ViewSet) -> Asset:
     return textured_asset(made.mesh, made.views, faces=600, texture_size=64)
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """True views, rendered once for all runs."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def ours(drawn: ViewSet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Method]:
     """The method of a checkpoint whose network answers with the given orbit."""
@@ -76,7 +82,7 @@ def ours(drawn: ViewSet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Metho
 
 
 def test_another_programs_row_and_ours_stand_on_its_cameras(
-    suite: Suite, drawn: ViewSet, ours: Callable[..., Method], tmp_path: Path
+    suite: Suite, drawn: ViewSet, ours: Callable[..., Method], cache: Path, tmp_path: Path
 ) -> None:
     """Its strip is the truth; ours, drawn from 21 other cameras, is near it by its mesh, and far when run backwards."""
     truth = TrueObject(suite, ROBOT, None).views(suite.orbit(suite.tracks[0]).cameras(40, 40), 1)
@@ -86,7 +92,7 @@ def test_another_programs_row_and_ours_stand_on_its_cameras(
     wrong = replace(ours(backwards(drawn)), name="backwards", identity="")
     metrics = tuple(metric_from_name(m) for m in ("psnr_object", "iou"))
     methods = (theirs, ours(), method_from_name("copy", {}))
-    result = run_suite(RunPlan(suite, methods, metrics), tmp_path / "out")
+    result = run_suite(RunPlan(suite, methods, metrics, cache=cache), tmp_path / "out")
     assert result["complete"]
     assert result["azimuths_deg"]["elevation_plus30"] == [n * 22.5 for n in range(16)]
     mean = {name: {m: value["mean"] for m, value in row.items()} for name, row in result["mean"].items()}
@@ -96,14 +102,14 @@ def test_another_programs_row_and_ours_stand_on_its_cameras(
     assert "its own orbit, made into a mesh" in result["methods"]["svdmv-mini-mesh"]["cameras"]
     assert not result["alignment"]["svdmv-mini-mesh"]["convention"]
     ours(backwards(drawn))
-    other = run_suite(RunPlan(suite, (wrong,), metrics), tmp_path / "wrong")
+    other = run_suite(RunPlan(suite, (wrong,), metrics, cache=cache), tmp_path / "wrong")
     assert other["mean"]["backwards"]["psnr_object"]["mean"] < mean["svdmv-mini-mesh"]["psnr_object"] - 2
 
 
 def test_views_alone_are_refused_on_cameras_that_it_does_not_draw(
-    suite: Suite, ours: Callable[..., Method], tmp_path: Path
+    suite: Suite, ours: Callable[..., Method], cache: Path, tmp_path: Path
 ) -> None:
-    plan = RunPlan(suite, (ours(through=""),), (metric_from_name("iou"),))
+    plan = RunPlan(suite, (ours(through=""),), (metric_from_name("iou"),), cache=cache)
     result = run_suite(plan, tmp_path / "out")
     assert [p["failed"] for p in result["failed_predictions"]] == [
         "The checkpoint cannot draw this suite's cameras: 16 views, lens 49.13 degrees"

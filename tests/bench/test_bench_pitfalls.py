@@ -33,12 +33,13 @@ import torch
 from svdmv.bench.folder_layouts import cut_from_white
 from svdmv.bench.folder_methods import folder
 from svdmv.bench.mesh_scores import views_of_mesh
-from svdmv.bench.methods import ALWAYS, Method, Task
+from svdmv.bench.methods import ALWAYS, Method, Task, method_from_name
 from svdmv.bench.metrics import METRICS, metric_from_name, view_pair
 from svdmv.bench.pixel_metrics import psnr, psnr_object, ssim
 from svdmv.bench.plan import RunPlan
 from svdmv.bench.references import reference_views
 from svdmv.bench.resize import resized_rgba
+from svdmv.bench.rows import ObjectTruth
 from svdmv.bench.runner import run_suite
 from svdmv.bench.scoring import mean_of_views, pooled_psnr, scores_of
 from svdmv.bench.suite import Suite, SuiteObject, Track, load_suite
@@ -164,9 +165,14 @@ def test_another_elevation_is_another_protocol(suite: Suite) -> None:
     assert higher.sha256 != suite.sha256
 
 
-def test_input_and_targets_are_one_rendering(task: Task) -> None:
-    np.testing.assert_array_equal(task.input_rgba, task.truth.rgba_u8()[0])
-    assert task.truth.cameras[0].position[2] > 0
+def test_input_and_targets_are_one_rendering(suite: Suite) -> None:
+    """What a run gives a method is a view of the truth itself, wherever in the orbit it stands: one light, one lens."""
+    track = replace(suite.tracks[0], input_view=2)
+    moved = replace(suite, tracks=(track,))
+    copy = method_from_name("copy", {})
+    asked = ObjectTruth(RunPlan(moved, (copy,), ()), suite.objects[0]).task(track, copy, 0)
+    np.testing.assert_array_equal(asked.input_rgba, asked.truth.rgba_u8()[2])
+    assert (asked.input_rgba != asked.truth.rgba_u8()[0]).any()
 
 
 def test_a_colour_stays_what_it_is(task: Task) -> None:
