@@ -160,6 +160,7 @@ def render_views(
             )
         )
         say("views", len(views), len(cameras))
+    del prepared  # hundreds of megabytes that need not lie beside two copies of the pictures
 
     def stacked(name: str) -> NDArray[Any] | None:
         rows = [row for view in views if (row := getattr(view, name)) is not None]
