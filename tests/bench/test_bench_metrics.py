@@ -183,6 +183,28 @@ def test_clip_s_is_the_cosine_of_two_image_embeddings(tmp_path: Path, monkeypatc
     assert tmp_path.name in sha256
 
 
+def test_clip_s_is_the_closed_form_of_clips_own_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenAI's mean and deviation, then a . b / (|a| |b|): neither 100 times it, nor of pixels left as they are."""
+    from transformers import CLIPVisionModelWithProjection
+
+    tiny_clip(tmp_path)
+    monkeypatch.setenv("SVDMV_CLIP", str(tmp_path))
+    rng = np.random.default_rng(0)
+    sides = [rng.random((3, 32, 32, 3), np.float32) * np.float32(share) for share in (1.0, 0.3)]
+    network = CLIPVisionModelWithProjection.from_pretrained(tmp_path).eval()
+    mean, deviation = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+    def cosines(pictures: list[np.ndarray]) -> np.ndarray:
+        with torch.no_grad():
+            a, b = (network(torch.from_numpy(p.transpose(0, 3, 1, 2)).float()).image_embeds.numpy() for p in pictures)
+        made: np.ndarray = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+        return made
+
+    found = clip_s().compute(ViewPair(sides[0], sides[1], None, np.ones((3, 32, 32), bool)))
+    np.testing.assert_allclose(found, cosines([(p - mean) / deviation for p in sides]), atol=1e-5)
+    assert np.abs(found - cosines(sides)).max() > 0.01, "these pictures would not tell"
+
+
 def test_clip_s_without_a_network_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SVDMV_CLIP", raising=False)
     with pytest.raises(CheckpointError, match="needs a CLIP image encoder"):
