@@ -87,7 +87,7 @@ class LpipsOfViews:
             self._distances(*(self._features(side[start : start + step]) for side in (pair.prediction, pair.truth)))
             for start in range(0, len(pair.truth), step)
         ]
-        return np.concatenate(parts)
+        return np.concatenate([np.zeros(0), *parts])
 
 
 def first_equals(pictures: Sequence[Pixels]) -> list[int]:

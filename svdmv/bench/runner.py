@@ -111,7 +111,7 @@ def _check_protocol(out: Path, protocol: dict[str, Any]) -> None:
             )
         return
     before = json.loads(path.read_text("utf-8"))
-    differing = [k for k in protocol if before.get(k) != protocol[k]]
+    differing = [k for k in protocol if before.get(k, {}) != protocol[k]]  # a later key that is empty is no change
     if differing:
         raise InputError(
             "The folder holds a run of another protocol",
