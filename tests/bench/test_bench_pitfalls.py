@@ -230,11 +230,12 @@ def test_ssim_of_another_range_would_be_another_number() -> None:
     assert value == pytest.approx((2 * 0.4 * 0.6 + 1e-4) / (0.4**2 + 0.6**2 + 1e-4), abs=1e-5)
 
 
-def test_both_sides_are_rounded_alike() -> None:
-    """The same picture as floats and as bytes is the same picture."""
+@pytest.mark.parametrize("nudge", [0.0015, -0.0015])
+def test_both_sides_are_rounded_alike(nudge: float) -> None:
+    """The same picture as floats and as bytes is the same picture: rounded, not cut off."""
     rgba = noise(5)
     exact = views_of(rgba)
     floats = (rgba / 255).astype(np.float32)
-    nudged = np.clip(floats[..., :3] + np.float32(0.0015), 0, 1)
+    nudged = np.clip(floats[..., :3] + np.float32(nudge), 0, 1)
     loose = ViewSet(nudged, exact.cameras, floats[..., 3])
     assert np.isposinf(psnr().compute(view_pair(loose, exact))).all()
