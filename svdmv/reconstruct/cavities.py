@@ -25,6 +25,7 @@ from svdmv.reconstruct.sdf_alignment import pooled, pooled_camera
 WORK_PX = 128
 THICKNESSES = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # lattice steps
 FLOORS = (0.25, 0.5, 0.75)  # of the way from the deepest place to the rim, where something fills the vessel
+LOWERED, LOWERED_SHARE = (2.0, 4.0, 7.0, 11.0, 16.0), 0.7  # lattice steps; of the gain by walls that a lid may reach
 FILLED_GAIN = 1.1  # a floor above the wall's own must explain so much more
 NEIGHBOURS = 6  # views that a picture is compared with
 SOLID = 0.98  # cover from which a pixel's colour is believed
@@ -134,7 +135,7 @@ class _Search:
         gain, thickness, floor = max(tried)
         if gain <= FILLED_GAIN * deep[0]:  # what nobody sees is taken for empty
             gain, thickness, floor = deep
-        if gain <= 0:
+        if gain <= 0 or self._lowered_gain(axis, sign) > LOWERED_SHARE * gain:
             return None
         for finer in (thickness - 0.5, thickness + 0.5):
             other = self._trial(self._opening(axis, sign, finer, floor)).gain
@@ -152,6 +153,17 @@ class _Search:
             below = (height - np.arange(len(core), dtype=np.float32)) * np.float32(self.lattice.step)
             columns = np.maximum(columns, below[:, None, None])
         return np.ascontiguousarray(np.moveaxis(columns[::sign], 0, axis), np.float32)
+
+    def _lowered_gain(self, axis: int, sign: int) -> float:
+        """What a lid without walls explains that only stands too high, as roofs of hulls do."""
+        solid = np.moveaxis(self.solid, axis, 0)[::sign]
+        heights = np.arange(len(solid), dtype=np.float32)[:, None, None] * np.float32(self.lattice.step)
+        top = heights[np.flatnonzero((solid < 0).any((1, 2)))[-1]]
+        gains = []
+        for steps in LOWERED:
+            cut = np.broadcast_to(top - np.float32(steps * self.lattice.step) - heights, solid.shape)
+            gains.append(self._trial(np.ascontiguousarray(np.moveaxis(cut[::sign], 0, axis))).gain)
+        return max(gains)
 
     def _trial(self, opening: Float32Array) -> _Trial:
         shape = np.maximum(self.solid, -opening)

@@ -85,6 +85,14 @@ def test_a_closed_shape_stays_closed() -> None:
     assert found(seen(closed_cup))[0] is None
 
 
+def test_a_lid_that_only_stands_too_high_is_no_cavity() -> None:
+    views = seen(closed_cup)
+    lattice = Lattice.around(np.array([-0.3, -0.3, -0.3]), np.array([0.3, 0.35, 0.3]), 40)
+    roofed = lattice.points() - np.array([0.0, 0.08, 0.0])
+    solid = np.minimum(closed_cup(lattice.points()), closed_cup(roofed)).astype(np.float32)
+    assert cavities_of(solid, lattice, views, range(len(views)), UP) is None
+
+
 def test_what_fills_a_beaker_stays_in_it() -> None:
     cavities, lattice = found(seen(filled_cup, 45))
     assert cavities is not None
