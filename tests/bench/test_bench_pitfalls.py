@@ -6,8 +6,8 @@
 | the input view counted | metrics: the_input_view_can_gain_nothing; run: the_input_view_is_left_out |
 | background dominance | here: padding_to_one_and_a_half; validate's rows |
 | no trivial rows to compare with | here: a_blank_white_answer_scores_as_derived, the_trivial_rows_are_always_there |
-| LPIPS fed with another range, or under no network's name | here; metrics: pictures_of_another_range_are_refused |
-| CLIP-S of another kind | metrics: clip_s_is_the_cosine_of_two_image_embeddings; here |
+| LPIPS fed with another range, or under no network's name | here; quick; metrics: ..._another_range_are_refused |
+| CLIP-S of another kind | metrics: clip_s_is_the_closed_form_of_clips_own_pixels; here |
 | change of size | here: sizes_change_by_averaging; metrics: views_that_do_not_fit_are_refused |
 | hard compositing, noise on white | metrics: soft_alpha_is_composited_not_cut; here |
 | sign of the azimuth | alignment: a_wrong_sign_is_found; consistency: a_wrong_sign...; folders, foreign |
@@ -17,7 +17,7 @@
 | colour transforms | here: a_colour_stays_what_it_is |
 | luck of sampling | here: several_seeds_are_averaged |
 | SSIM's window and range | metrics: ssim_equals_scikit_image; here |
-| 8 bits on one side only | here: both_sides_are_rounded_alike |
+| 8 bits on one side only | here: both_sides_are_rounded_alike; quick: composites_are_the_formula |
 """
 
 from __future__ import annotations
