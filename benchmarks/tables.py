@@ -184,7 +184,7 @@ def render_goals(result: Result) -> str:
     """What the renderer was to reach, and what it does on the same run."""
     rows = []
     for scene, renderer, samples, most_s, least_db in RENDER_GOALS:
-        found = [r for r in result["scenes"][scene]["rows"] if (r["renderer"], r["samples"]) == (renderer, samples)]
+        found = [r for r in result["scenes"][scene]["rows"] if (r["renderer"], r.get("samples")) == (renderer, samples)]
         cost, db = found[0]["orbit_cpu_s"], found[0]["psnr_db"]
         reached = f"{cost:.1f} CPU-s, {db:.1f} dB (worst view {found[0]['worst_view_psnr_db']:.1f})"
         kept = "yes" if cost <= most_s and db >= least_db else "no"
