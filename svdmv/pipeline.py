@@ -315,8 +315,7 @@ def _mesh_stage(
             if not path.is_file():
                 write_glb(path, with_match(made.asset, views))
     asset = read_asset(path)  # what later stages show is what the file holds
-    match = dict(asset.provenance.get("photo_consistency", {}))
-    return asset, notes_of_asset(asset), match
+    return asset, notes_of_asset(asset), dict(asset.provenance.get("photo_consistency", {}))
 
 
 def baked_from_views(
@@ -330,8 +329,8 @@ def baked_from_views(
 ) -> BakedAsset:
     """Views with alpha -> textured asset in the world of their cameras, the story in its provenance, and its origins.
 
-    `detail`: view 0 with more pixels (D, D, 4) uint8; the texture is baked from it. `report`: of methods that take
-    long. `beside`: called with the reconstruction, for what it brings beside the mesh. `relief`: with a normal map.
+    `detail`: view 0 with more pixels (D, D, 4) uint8, for the texture. `report`: of methods that take long. `beside`:
+    called with the reconstruction, for what it brings beside the mesh. `relief`: with a normal map.
     """
     from svdmv.asset import baked_asset
     from svdmv.reconstruct import reconstruct_mesh
