@@ -50,7 +50,7 @@ class Light:
 
 
 _MEMORY: dict[str, Light] = {}
-_MEMORY_SIZE = 4
+_MEMORY_SIZE = 2  # about 5 MB each; reading one back takes a few milliseconds
 
 
 def light_from(source: str | Path | NDArray[Any]) -> Light:
