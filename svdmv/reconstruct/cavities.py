@@ -24,7 +24,8 @@ from svdmv.reconstruct.sdf_alignment import pooled, pooled_camera
 
 WORK_PX = 128
 THICKNESSES = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 17.0)  # lattice steps
-FLOORS = (0.25, 0.5, 0.75)  # of the way from the deepest place to the rim, where something fills the vessel
+FLOORS = (0.25, 0.5, 0.7, 0.8, 0.87, 0.94)  # of the way from the deepest place to the rim, where a filling may end
+WORTH = 0.002  # mean colour error over all pixels of the object that walls must take away
 LOWERED, LOWERED_SHARE = (2.0, 4.0, 7.0, 11.0, 16.0), 0.7  # lattice steps; of the gain by walls that a lid may reach
 FILLED_GAIN = 1.1  # a floor above the wall's own must explain so much more
 NEIGHBOURS = 6  # views that a picture is compared with
@@ -125,17 +126,16 @@ class _Search:
         tried: list[tuple[float, float, float]] = []  # gain, thickness, floor
         for thickness in (t for t in THICKNESSES if t < deepest):
             tried.append((self._trial(self._opening(axis, sign, thickness, 0.0)).gain, thickness, 0.0))
-        if not tried:
+        if not tried or max(tried)[0] <= 0:
             return None
-        thicknesses = sorted({max(tried)[1], THICKNESSES[2]} & {t for _, t, _ in tried})
-        for thickness in thicknesses:
-            for floor in FLOORS:
-                tried.append((self._trial(self._opening(axis, sign, thickness, floor)).gain, thickness, floor))
-        deep = max((row for row in tried if row[2] == 0), default=tried[0])
+        for floor in FLOORS:
+            thickness = max(tried)[1]
+            tried.append((self._trial(self._opening(axis, sign, thickness, floor)).gain, thickness, floor))
+        deep = max(row for row in tried if row[2] == 0)
         gain, thickness, floor = max(tried)
         if gain <= FILLED_GAIN * deep[0]:  # what nobody sees is taken for empty
             gain, thickness, floor = deep
-        if gain <= 0 or self._lowered_gain(axis, sign) > LOWERED_SHARE * gain:
+        if gain < WORTH * self.witnesses.pixels or self._lowered_gain(axis, sign) > LOWERED_SHARE * gain:
             return None
         for finer in (thickness - 0.5, thickness + 0.5):
             other = self._trial(self._opening(axis, sign, finer, floor)).gain
@@ -218,6 +218,7 @@ class _Witnesses:
             alpha = np.asarray(views.alphas[i], np.float32)[..., None] / scale
             whole = np.concatenate([np.asarray(views.images[i], np.float32) / scale * alpha, alpha], 2)
             self.pictures.append(pooled(whole, *size, pool))
+        self.pixels = sum(int((picture[..., 3] > SOLID).sum()) for picture in self.pictures)
         toward = np.stack([camera.world_from_camera[:3, 2] for camera in self.cameras])
         alike = toward @ toward.T
         np.fill_diagonal(alike, -2)
