@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ from svdmv.io.run_folder import (
     ORIGIN_NAME,
     OUTPUTS,
     check_same_run,
-    clear_outputs,
     detail_in,
     finished,
     output_folder,
     recorded_run,
+    save_run_views,
     versions,
     views_are_whole,
 )
@@ -277,25 +277,6 @@ def views_from_picture(
         "trained_on": model.info.trained_on,
     }
     return replace(made, provenance=story), framed.detail
-
-
-def save_run_views(
-    views: ViewSet,
-    detail: NDArray[np.uint8],
-    folder: Path,
-    *,
-    clear: bool,
-    spared: Path | None = None,
-    outputs: Sequence[str] = OUTPUTS,
-) -> None:
-    """Write picture, views and cameras; with `clear`, earlier `outputs` in the folder go first, but not `spared`."""
-    from svdmv.io.pictures import write_png
-    from svdmv.io.views import save_views
-
-    if clear:
-        clear_outputs(folder, outputs, spared=spared)
-    write_png(folder / DETAIL_NAME, detail)
-    save_views(views, folder)
 
 
 def _mesh_stage(

@@ -49,9 +49,9 @@ def generate(
 
     Example: svdmv generate data/demo/lantern.png -o views
     """
-    from svdmv.io.run_folder import VIEW_OUTPUTS, output_folder
+    from svdmv.io.run_folder import VIEW_OUTPUTS, output_folder, save_run_views
     from svdmv.io.stages import Stages
-    from svdmv.pipeline import check_names, save_run_views, views_from_picture
+    from svdmv.pipeline import check_names, views_from_picture
 
     settings = settings_from_options(
         elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler, orbit=orbit,

@@ -70,7 +70,7 @@ class FlatSelfAttention:
         return result
 
 
-class FeedForwardByRows(FeedForward):  # type: ignore[misc]  # diffusers is not typed
+class FeedForwardByRows(FeedForward):
     """A GEGLU feed-forward, a few rows at a time: the widened rows never leave the cache."""
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -100,7 +100,7 @@ class ConvolutionOverTime(nn.Conv3d):
         return out.view(batch, -1, frames, height, width)
 
 
-class LerpBlender(AlphaBlender):  # type: ignore[misc]
+class LerpBlender(AlphaBlender):
     """The learned mix of a picture's and a clip's features where no frame is a still: one operation for four."""
 
     def forward(self, x_spatial: Tensor, x_temporal: Tensor, image_only_indicator: Tensor | None = None) -> Tensor:

@@ -107,6 +107,25 @@ def clear_outputs(folder: Path, names: Sequence[str] = OUTPUTS, *, spared: Path 
                 path.unlink(missing_ok=True)
 
 
+def save_run_views(
+    views: ViewSet,
+    detail: NDArray[np.uint8],
+    folder: Path,
+    *,
+    clear: bool,
+    spared: Path | None = None,
+    outputs: Sequence[str] = OUTPUTS,
+) -> None:
+    """Write picture, views and cameras; with `clear`, earlier `outputs` in the folder go first, but not `spared`."""
+    from svdmv.io.pictures import write_png
+    from svdmv.io.views import save_views
+
+    if clear:
+        clear_outputs(folder, outputs, spared=spared)
+    write_png(folder / DETAIL_NAME, detail)
+    save_views(views, folder)
+
+
 def views_are_whole(folder: Path) -> bool:
     """Whether transforms.json and every picture it names are there."""
     tree = _table(folder / "transforms.json")
