@@ -65,7 +65,7 @@ def test_killed_among_its_processes_and_continued(config: BenchConfig, alone: Pa
     run = subprocess.Popen(command_of(two), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     children: list[int] = []
     deadline = time.monotonic() + 500
-    while not list((out / "objects").glob("*.json")) and time.monotonic() < deadline and run.poll() is None:
+    while not any(is_done(out, name) for name in NAMES) and time.monotonic() < deadline and run.poll() is None:
         children = [int(p) for p in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()] or children
         time.sleep(0.02)
     run.send_signal(signal.SIGKILL)

@@ -84,7 +84,7 @@ def test_a_segment_in_torch_ends_where_the_compiled_one_does(rays: Rays) -> None
     ends = []
     for device in ("cpu", "torch"):
         now = bumpy(5)
-        fitter = _Fitter(rays, now, settings, np.ones(6), "cpu")
+        fitter = _Fitter(rays, now, settings, np.ones(6), "cpu", None)
         if device == "torch":
             shape = LATTICE.shape
             from svdmv.reconstruct.sdf_torch import run_segment
