@@ -19,8 +19,8 @@ def opened_page(page: Path, width_px: int = 1280) -> tuple[str, list[str]]:
     if browser is None:
         pytest.skip("no Chromium to open the page in")
     shown = subprocess.run(
-        [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=5000",
-         f"--window-size={width_px},900", "--dump-dom", page.resolve().as_uri()],
+        [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+         "--virtual-time-budget=5000", f"--window-size={width_px},900", "--dump-dom", page.resolve().as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return shown.stdout, re.findall(r".*CONSOLE.*", shown.stderr)
