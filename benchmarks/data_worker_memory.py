@@ -22,7 +22,7 @@ from svdmv.dataset.objects import sources_from_seeds
 from svdmv.dataset.rejects import RejectRules
 from svdmv.dataset.sampling import OrbitRule
 from svdmv.dataset.shard import rendered_object, warm_up
-from svdmv.dataset.worker import give_back_memory
+from svdmv.dataset.worker import release_free_memory
 from svdmv.io.atomic import write_json
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     before = peak_mb()
     rows: list[dict[str, Any]] = []
     for group, item in sources:
-        give_back_memory()
+        release_free_memory()
         peak_mb(reset=True)
         began = time.process_time()
         ended = rendered_object(item, rule, rejects, 0)

@@ -65,7 +65,7 @@ def serve(render: Render = rendered_object, prepared: Callable[[OrbitRule], None
     say(answers, {"ready": os.getpid()})
     for line in lines:
         say(answers, _answer(json.loads(line), settings, render))
-        give_back_memory()
+        release_free_memory()
 
 
 def _answer(request: dict[str, Any], settings: WorkerSettings, render: Render) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def give_back_memory() -> None:
+def release_free_memory() -> None:
     """Return what the last object left free to the system, where the allocator can (glibc): small pieces of it would
     else stay under the next object's large arrays."""
     if sys.platform == "linux":

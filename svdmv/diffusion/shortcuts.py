@@ -6,6 +6,7 @@ device moves see nothing of it. What pays on a CPU only falls back to the stock 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -19,11 +20,15 @@ from torch.nn import functional
 ROWS_AT_ONCE = 256  # of a feed-forward: what they widen to stays in a core's own cache
 
 
-class OneTokenAttention:
-    """Processor for cross-attention. With one token of context the softmax is 1: no queries, no keys are computed."""
+class ShortProcessor(ABC):
+    """Attention processor of diffusers: a short way where it is exact, the stock processor everywhere else."""
 
     def __init__(self, stock: Any) -> None:
         self.stock = stock
+
+    @abstractmethod
+    def short(self, attn: Any, states: Tensor, context: Tensor | None) -> Tensor | None:
+        """(B, N, C) from states (B, N, C) and context (B, T, D); None where it would not be exact."""
 
     def __call__(
         self,
@@ -33,34 +38,33 @@ class OneTokenAttention:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
     ) -> Tensor:
-        """(B, N, C) from queries (B, N, C) and context (B, T, D); the stock processor where T is not 1."""
-        if encoder_hidden_states is None or encoder_hidden_states.shape[1] != 1 or attention_mask is not None:
-            out: Tensor = self.stock(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
-            return out
-        value: Tensor = attn.to_out[1](attn.to_out[0](attn.to_v(encoder_hidden_states[:, 0])))
-        return value[:, None].expand(-1, hidden_states.shape[1], -1)
+        """What diffusers calls, by diffusers' names."""
+        out = self.short(attn, hidden_states, encoder_hidden_states) if attention_mask is None else None
+        if out is None:
+            out = self.stock(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        return out
 
 
-class FlatSelfAttention:
-    """Processor for plain self-attention: projections on (B * N, C), where torch never turns to batches of products."""
+class OneTokenAttention(ShortProcessor):
+    """Cross-attention. With one token of context the softmax is 1: no queries, no keys are computed."""
 
-    def __init__(self, stock: Any) -> None:
-        self.stock = stock
+    def short(self, attn: Any, states: Tensor, context: Tensor | None) -> Tensor | None:
+        """The token's value at every place; None for other numbers of tokens."""
+        if context is None or context.shape[1] != 1:
+            return None
+        value: Tensor = attn.to_out[1](attn.to_out[0](attn.to_v(context[:, 0])))
+        return value[:, None].expand(-1, states.shape[1], -1)
 
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        temb: Tensor | None = None,
-    ) -> Tensor:
-        """(B, N, C) from (B, N, C)."""
-        if encoder_hidden_states is not None or attention_mask is not None or hidden_states.ndim != 3:
-            out: Tensor = self.stock(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
-            return out
-        batch, count, _ = hidden_states.shape
-        flat = hidden_states.reshape(batch * count, -1)
+
+class FlatSelfAttention(ShortProcessor):
+    """Plain self-attention: projections on (B * N, C), where torch never turns to batches of products."""
+
+    def short(self, attn: Any, states: Tensor, context: Tensor | None) -> Tensor | None:
+        """None for cross-attention and for pictures."""
+        if context is not None or states.ndim != 3:
+            return None
+        batch, count, _ = states.shape
+        flat = states.reshape(batch * count, -1)
         query, key, value = (
             project(flat).view(batch, count, attn.heads, -1).transpose(1, 2)
             for project in (attn.to_q, attn.to_k, attn.to_v)
