@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import platform
 from typing import Any
 
 import pytest
@@ -176,6 +177,29 @@ def test_short_way_of_cross_attention_changes_nothing(tokens_count: int) -> None
     unet.load_state_dict(unet.state_dict(), strict=True)
 
 
+@pytest.mark.parametrize("layout", ["rows", "clips", "turned", "spread"])
+def test_products_that_add_their_bias_as_they_go(layout: str) -> None:
+    """Whatever the layout of what comes in: rows, batches of rows, turned axes, one row for all."""
+    states = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(3))
+    states = {
+        "rows": states[0],
+        "clips": states,
+        "turned": states.transpose(0, 1),
+        "spread": states[:, :1].expand(-1, 6, -1),
+    }[layout]
+    stock = torch.nn.Linear(10, 14)
+    short = copy.deepcopy(stock)
+    short.__class__ = shortcuts.FusedLinear
+    with torch.no_grad():
+        assert shortcuts.has_fused_products(states) or platform.machine() not in ("x86_64", "AMD64")
+        torch.testing.assert_close(short(states), stock(states), atol=1e-6, rtol=1e-5)
+        assert not shortcuts.has_fused_products(states.bfloat16())
+        with torch.autocast("cpu", torch.bfloat16):
+            assert short(states).dtype == torch.bfloat16
+    with torch.enable_grad():
+        assert not shortcuts.has_fused_products(states)
+
+
 @pytest.mark.parametrize("part", ["unet", "vae"])
 def test_shortcuts_change_nothing(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kind of layer is met; values, gradients and the names of weights stay."""
@@ -198,7 +222,7 @@ def test_shortcuts_change_nothing(part: str, monkeypatch: pytest.MonkeyPatch) ->
     assert not {torch.nn.Conv3d, AlphaBlender} & kinds
     if part == "unet":
         attention = short.mid_block.attentions[0].transformer_blocks[0].attn1
-        assert shortcuts.FeedForwardByRows in kinds
+        assert {shortcuts.FeedForwardByRows, shortcuts.FusedLinear} <= kinds
         assert isinstance(attention.processor, shortcuts.FlatSelfAttention)
     assert list(short.state_dict()) == list(stock.state_dict())
     with torch.enable_grad():
