@@ -45,7 +45,7 @@ class RunSettings:
     """Everything that decides what a run makes. None = the checkpoint's own value.
 
     elevation: degrees, or "auto". orbit: static, or sine or dynamic where the checkpoint can. guidance: text as
-    Guidance.parse reads it. faces, texture_size: of the mesh.
+    Guidance.parse reads it. fast: half the steps, of a second-order sampler. faces, texture_size: of the mesh.
 
     Raises:
         ConfigError: a value is out of range. Names and what depends on the checkpoint are checked when a run begins.
@@ -58,6 +58,7 @@ class RunSettings:
     guidance: str | None = None
     sampler: str | None = None
     orbit: str = "static"
+    fast: bool = False
     foreground_ratio: float | None = None
     segmenter: str = "auto"
     method: str = "auto"
@@ -236,6 +237,7 @@ def views_from_picture(
         num_steps=settings.steps,
         sampler=settings.sampler,
         orbit=settings.orbit,
+        fast=settings.fast,
         guidance=None if settings.guidance is None else Guidance.parse(settings.guidance),
     ).resolved(model.info)
     with clock.stage("frame"):

@@ -12,6 +12,7 @@ from svdmv.cli.options import (
     Device,
     Dtype,
     Elevation,
+    Fast,
     ForegroundRatio,
     Guide,
     Model,
@@ -38,6 +39,7 @@ def generate(
     guidance: Guide = None,
     sampler: Sampler = None,
     orbit: OrbitKind = "static",
+    fast: Fast = False,
     foreground_ratio: ForegroundRatio = None,
     segmenter: Segmenter = "auto",
     device: Device = "auto",
@@ -55,7 +57,7 @@ def generate(
 
     settings = settings_from_options(
         elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler, orbit=orbit,
-        foreground_ratio=foreground_ratio, segmenter=segmenter, device=device, dtype=dtype,
+        fast=fast, foreground_ratio=foreground_ratio, segmenter=segmenter, device=device, dtype=dtype,
     )  # fmt: skip
     check_names(settings)
     with output_folder(out, "overwrite" if overwrite else "new") as folder:

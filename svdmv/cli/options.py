@@ -111,6 +111,10 @@ OrbitKind = Annotated[
     str,
     typer.Option("--orbit", metavar="KIND", help="static; sine or dynamic where the checkpoint can (SV3D_p)."),
 ]
+Fast = Annotated[
+    bool,
+    typer.Option("--fast", help="Half the checkpoint's steps, by dpmpp_2m, where --steps, --sampler do not say else."),
+]
 ForegroundRatio = Annotated[
     float | None,
     typer.Option(

@@ -14,6 +14,7 @@ from svdmv.cli.options import (
     Dtype,
     Elevation,
     Faces,
+    Fast,
     ForegroundRatio,
     Guide,
     Method,
@@ -50,6 +51,7 @@ def run(
     guidance: Guide = None,
     sampler: Sampler = None,
     orbit: OrbitKind = "static",
+    fast: Fast = False,
     foreground_ratio: ForegroundRatio = None,
     segmenter: Segmenter = "auto",
     method: Method = "auto",
@@ -74,8 +76,8 @@ def run(
         mode = folder_mode(overwrite, resume)
         settings = settings_from_options(
             elevation=elevation, seed=seed, model=model, steps=steps, guidance=guidance, sampler=sampler, orbit=orbit,
-            foreground_ratio=foreground_ratio, segmenter=segmenter, method=method, texture_size=texture_size,
-            faces=faces, device=device, dtype=dtype,
+            fast=fast, foreground_ratio=foreground_ratio, segmenter=segmenter, method=method,
+            texture_size=texture_size, faces=faces, device=device, dtype=dtype,
         )  # fmt: skip
         with progress_bar(quiet or as_json) as report:
             summary = run_pictures(pictures, out, settings, mode=mode, report=report)
