@@ -18,6 +18,8 @@ from svdmv.geometry.topology import (
     without_unused,
 )
 
+CRUMB_SHARE = 0.003  # of the largest part's surface
+
 
 def cleaned_mesh(mesh: Mesh, *, faces: int, smoothing: int = 10) -> tuple[Mesh, tuple[str, ...]]:
     """The mesh merged by position, turned outward, without floaters, smoothed and simplified; notes say what was done.
@@ -50,6 +52,8 @@ def cleaned_mesh(mesh: Mesh, *, faces: int, smoothing: int = 10) -> tuple[Mesh, 
         vertices = taubin_smoothed(vertices, triangles, rounds=smoothing)
     before = len(triangles)
     vertices, triangles, way = simplified(vertices, triangles, faces)
+    if closed and way != "untouched":  # where surfaces touch, simplification may pinch crumbs off
+        vertices, triangles, _ = without_floaters(vertices, triangles, keep_share=CRUMB_SHARE)
     if way != "untouched":
         notes.append(f"simplified from {before} to {len(triangles)} faces by {way}")
     if not closed_after_merging(vertices.astype(np.float32), triangles):

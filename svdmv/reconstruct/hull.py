@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from svdmv.core import ConfigError, DataError, Mesh, ViewSet
 from svdmv.geometry.field import Lattice, denoised_field, hull_field
 from svdmv.geometry.surface import surface_from_field
-from svdmv.geometry.topology import face_areas, face_components, without_floaters, without_unused
+from svdmv.geometry.topology import without_floaters
 from svdmv.reconstruct.alignment import aligned_lenses, lensed_silhouettes, lensed_views
 from svdmv.reconstruct.caps import cap_heights, capped_field, up_axis
 from svdmv.reconstruct.colors import vertex_colors
 from svdmv.reconstruct.consensus import VOTE_RESOLUTION, Vote, silhouette_ious, vote_from_silhouettes
+from svdmv.reconstruct.mending import Mends, mends_of, without_phantoms
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.reconstruct.silhouettes import Silhouettes, silhouettes_from_views
 
@@ -26,7 +27,6 @@ GOOD_IOU = 0.95  # views that agree so well are left where they are
 ALIGNMENT_GAIN = 0.004  # moving the views must gain this much mean IoU
 SMOOTH_VOXELS, SMOOTHER_VOXELS = 0.8, 1.6  # for views that agree, and for views that do not
 CAP_SLACK_PX = 0.75
-PHANTOM_IOU = 0.0005  # a part whose removal costs less mean IoU than this explains nothing
 
 
 def reconstruct_hull(
@@ -57,11 +57,11 @@ def reconstruct_hull(
         DataError: no alpha, nothing to see, one side only, or no hull at all.
     """
     _check_settings(views, resolution, drop, flatten, input_view)
-    start = hull_start(views, drop=drop, align=align, input_view=input_view, resolution=resolution)
+    start = mended(hull_start(views, drop=drop, align=align, input_view=input_view, resolution=resolution))
     silhouettes, views, notes = start.silhouettes, start.views, list(start.notes)
     vertices, faces, lattice = _surface(start, resolution, flatten)
     vertices, faces, removed = without_floaters(vertices, faces)
-    vertices, faces, phantoms = _without_phantoms(vertices, faces, silhouettes)
+    vertices, faces, phantoms = without_phantoms(vertices, faces, silhouettes)
     if removed + phantoms:
         notes.append(f"{removed + phantoms} small, inner or superfluous parts removed from the hull")
     ious = silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks)
@@ -80,12 +80,14 @@ class HullStart:
         vote: how many views may dissent, how far masks grow, and the box around the hull.
         views: the views with those cameras.
         notes: what a user should know.
+        mends: what is added to the hull; None before `mended`.
     """
 
     silhouettes: Silhouettes
     vote: Vote
     views: ViewSet
     notes: tuple[str, ...]
+    mends: Mends | None = None
 
 
 def hull_start(
@@ -103,6 +105,16 @@ def hull_start(
             notes.append(f"views moved by up to {moved_px:.1f} px to agree with the others")
     notes += _vote_notes(vote, len(silhouettes.used))
     return HullStart(silhouettes, vote, views, tuple(notes))
+
+
+def mended(start: HullStart) -> HullStart:
+    """With what views that disagree cost the hull: parts of the input picture, and what joins parts that stand free."""
+    if start.vote.strict_iou >= GOOD_IOU:
+        return start
+    mends = mends_of(start.silhouettes, start.vote)
+    low, high = mends.box(start.vote.low, start.vote.high)
+    vote = replace(start.vote, low=low, high=high)
+    return replace(start, vote=vote, mends=mends, notes=(*start.notes, *mends.notes))
 
 
 def hull_on_lattice(start: HullStart, lattice: Lattice, flatten: float) -> NDArray[np.float32]:
@@ -125,7 +137,7 @@ def hull_on_lattice(start: HullStart, lattice: Lattice, flatten: float) -> NDArr
         caps = np.array(cap_heights(plain, silhouettes.cameras, up, slack_px=slack_px))
         low, high = ends + flatten * (caps - ends)
         field = capped_field(field, lattice, up, float(low), float(high))
-    return field
+    return field if start.mends is None else start.mends.added(field, lattice)
 
 
 def _surface(
@@ -144,24 +156,6 @@ def _surface(
             next_step="raise resolution",
         )
     return vertices, faces, lattice
-
-
-def _without_phantoms(
-    vertices: NDArray[np.float64], faces: NDArray[np.int32], silhouettes: Silhouettes
-) -> tuple[NDArray[np.float64], NDArray[np.int32], int]:
-    """Without parts that stand where silhouettes happen to cross, behind others in every view that shows them."""
-    parts = face_components(faces, len(vertices))
-    areas = np.bincount(parts, face_areas(vertices, faces))
-    best = float(silhouette_ious(vertices, faces, silhouettes.cameras, silhouettes.masks).mean())
-    keep = np.ones(len(areas), bool)
-    for part in np.argsort(areas)[:-1]:  # all but the largest, smallest first
-        keep[part] = False
-        iou = float(silhouette_ious(vertices, faces[keep[parts]], silhouettes.cameras, silhouettes.masks).mean())
-        keep[part] = iou < best - PHANTOM_IOU
-        best = best if keep[part] else iou
-    if keep.all():
-        return vertices, faces, 0
-    return (*without_unused(vertices, faces[keep[parts]]), int((~keep).sum()))
 
 
 def _aligned(

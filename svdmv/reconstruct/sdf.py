@@ -20,7 +20,8 @@ from svdmv.geometry.topology import without_floaters
 from svdmv.reconstruct.caps import up_axis
 from svdmv.reconstruct.cavities import Cavities, cavities_of
 from svdmv.reconstruct.consensus import silhouette_ious
-from svdmv.reconstruct.hull import HullStart, hull_on_lattice, hull_start
+from svdmv.reconstruct.hull import HullStart, hull_on_lattice, hull_start, mended
+from svdmv.reconstruct.mending import joined_field
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.reconstruct.sdf_alignment import Alignment, aligned_views
 from svdmv.reconstruct.sdf_depth import depth_carved
@@ -95,7 +96,7 @@ def reconstruct_sdf(
         views = replace(views, normals=None)
     if not use_depths:
         views = replace(views, depths=None)
-    begun = hull_start(views, drop=drop, align=align is not False, input_view=input_view, resolution=RESOLUTION)
+    begun = mended(hull_start(views, drop=drop, align=align is not False, input_view=input_view, resolution=RESOLUTION))
     used, notes = begun.silhouettes.used, list(begun.notes)
     stiff = begun.vote.mean_iou < STIFF_IOU
     if stiff:
@@ -119,7 +120,8 @@ def reconstruct_sdf(
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
         denoise = DENOISE_STIFF_VOXELS if stiff else (DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS)
-    mesh, removed = _mesh(field, float(denoise))
+    mesh, removed, joints = _mesh(field, float(denoise), begun)
+    notes += joints
     if removed:
         notes.append(f"{removed} small or inner parts removed")
     if views.normals is not None or views.depths is not None:
@@ -196,8 +198,11 @@ def _on_other(field: FittedField, lattice: Lattice) -> NDArray[np.float32]:
     return resampled(field.phi[..., None], field.lattice, lattice)[..., 0]
 
 
-def _mesh(field: FittedField, denoise: float) -> tuple[Mesh, int]:
+def _mesh(field: FittedField, denoise: float, begun: HullStart) -> tuple[Mesh, int, tuple[str, ...]]:
     phi = denoised_field(field.phi, denoise) if denoise > 0 else field.phi
+    joints: tuple[str, ...] = ()
+    if begun.mends is not None:
+        phi, joints = joined_field(phi, field.lattice, begun.silhouettes, begun.vote)
     vertices, faces = surface_from_field(phi, field.lattice)
     if not len(faces):
         raise DataError(
@@ -208,7 +213,7 @@ def _mesh(field: FittedField, denoise: float) -> tuple[Mesh, int]:
             next_step='look at the views, or use method="hull"',
         )
     vertices, faces, removed = without_floaters(vertices, faces)
-    return Mesh(vertices.astype(np.float32), faces, colors=_colors(field, vertices)), removed
+    return Mesh(vertices.astype(np.float32), faces, colors=_colors(field, vertices)), removed, joints
 
 
 def _colors(field: FittedField, vertices: NDArray[np.float64]) -> NDArray[np.uint8]:
