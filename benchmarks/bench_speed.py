@@ -87,9 +87,8 @@ def plain_scorer() -> Callable[[ViewSet, ViewSet], np.ndarray]:
     @torch.no_grad()
     def score(prediction: ViewSet, truth: ViewSet) -> np.ndarray:
         out = []
-        made, true = prediction.on_background(), truth.on_background()
-        for a, b in zip((np.round(made * 255) / 255), (np.round(true * 255) / 255), strict=True):
-            a, b = a.astype(np.float32), b.astype(np.float32)
+        for n in range(len(truth)):
+            a, b = over_white(prediction, n), over_white(truth, n)
             similarity = structural_similarity(
                 b, a, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1
             )
@@ -99,6 +98,12 @@ def plain_scorer() -> Callable[[ViewSet, ViewSet], np.ndarray]:
         return np.array(out).T
 
     return score
+
+
+def over_white(views: ViewSet, n: int) -> np.ndarray:
+    """(H, W, 3) float32 in [0, 1], rounded to 8 bits: one view over white."""
+    opacity = np.float32(1 / 255) * views.alphas[n, ..., None]
+    return np.round(views.images[n] * opacity + 255 * (1 - opacity)) / np.float32(255)
 
 
 def our_scorer(metrics: Sequence[Metric]) -> Callable[[ViewSet, ViewSet], np.ndarray]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from svdmv.bench.lpips_views import LpipsOfViews
 from svdmv.bench.metrics import METRICS, Metric, ViewPair, checked_scores, metric_from_name, view_pair
 from svdmv.bench.network_metrics import clip_s
 from svdmv.bench.pixel_metrics import iou, mse, psnr, psnr_object, ssim
@@ -141,6 +142,9 @@ def test_lpips_reproduces_the_known_answers(net: str, expected: tuple[float, flo
     network = Lpips(net, path)
     assert network(a, b).tolist() == pytest.approx(expected, abs=2e-5 if net == "vgg" else 2e-6)
     assert network(a, a).tolist() == [0, 0]
+    sides = [((x + 1) / 2).permute(0, 2, 3, 1).contiguous().numpy() for x in (a, b)]
+    quick = LpipsOfViews(net, path).compute(ViewPair(sides[0], sides[1], None, np.ones((2, 100, 100), bool)))
+    assert quick.tolist() == pytest.approx(expected, abs=2e-5 if net == "vgg" else 2e-6)
 
 
 @pytest.mark.parametrize("wrong", [255.0, -0.2, float("nan")])
