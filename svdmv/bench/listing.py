@@ -15,6 +15,7 @@ NEEDS = {
     "reference_vae": "model=ID|PATH; always run beside svdmv",
     "folder": "views=FOLDER of views or meshes, layout=NAME",
 }
+WIDTH = 20  # of our longest name
 
 
 def listing() -> str:
@@ -23,17 +24,17 @@ def listing() -> str:
     for name in suite_names():
         suite = load_suite(name)
         objects = f"{len(suite.objects)} objects" if suite.objects else "objects not published"
-        lines.append(f"  {name:<18}{suite.title}; {objects}, {suite.size_px} px, {suite.sha256[:12]}")
+        lines.append(f"  {name:<{WIDTH}}  {suite.title}; {objects}, {suite.size_px} px, {suite.sha256[:12]}")
     lines.append("methods (method=)")
     for name in method_names():
         note = "always run" if name in ALWAYS else NEEDS.get(name, "")
-        lines.append(f"  {name:<18}{note}".rstrip())
+        lines.append(f"  {name:<{WIDTH}}  {note}".rstrip())
     lines.append("other programs (svdmv bench inputs --for, svdmv bench score --layout)")
-    lines += [f"  {name:<18}{', '.join(told.suites)}" for name, told in PROGRAMS.items()]
+    lines += [f"  {name:<{WIDTH}}  {', '.join(told.suites)}" for name, told in PROGRAMS.items()]
     lines.append("metrics (metrics=)")
     for name in metric_names():
         try:
-            lines.append(f"  {name:<18}{metric_from_name(name).detail or 'ready'}")
+            lines.append(f"  {name:<{WIDTH}}  {metric_from_name(name).detail or 'ready'}")
         except SvdmvError as error:
-            lines.append(f"  {name:<18}not at hand: {error.what}; {error.next_step}")
+            lines.append(f"  {name:<{WIDTH}}  not at hand: {error.what}; {error.next_step}")
     return "\n".join(lines) + "\n"

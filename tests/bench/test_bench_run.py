@@ -244,9 +244,10 @@ def test_settings() -> None:
         plan_from_config(BenchConfig(method="svdvm"))
 
 
-def test_metrics_whose_weights_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suite", ["mini", "gso34_orbit21"])
+def test_metrics_whose_weights_are_missing_are_named(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SVDMV_WEIGHTS", raising=False)
-    made = plan_from_config(BenchConfig(suite="gso34_orbit21", method="copy"))
+    made = plan_from_config(BenchConfig(suite=suite, method="copy"))
     assert [m.name for m in made.metrics] == ["psnr", "psnr_object", "ssim", "mse", "iou"]
     assert list(made.absent) == ["lpips_alex"]
     why = "LPIPS weights are not at hand: not set; needs a folder with lpips_alex_fp32.safetensors, or "

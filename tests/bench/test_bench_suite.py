@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
+from svdmv.bench.listing import listing
+from svdmv.bench.metrics import METRICS
 from svdmv.bench.suite import Suite, load_suite, suite_from_tree, suite_names, suites_folder
 from svdmv.core import ConfigError, InputError
 
@@ -44,7 +46,7 @@ def test_every_shipped_suite_loads_under_its_own_name() -> None:
 def test_the_hash_follows_what_changes_scores_and_nothing_else() -> None:
     base = built().sha256
     assert built(title="another", ours={"x": "y"}).sha256 == base
-    for changes in ({"size_px": 32}, {"fov_y_deg": 40.0}, {"background": "grey"}, {"light": "sun"}, {"version": 2}):
+    for changes in ({"size_px": 32}, {"fov_y_deg": 40.0}, {"background": "grey"}, {"light": "sun"}, {"version": 99}):
         assert built(**changes).sha256 != base, changes
 
 
@@ -94,3 +96,9 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     path.write_text("a: [", "utf-8")
     with pytest.raises(InputError, match="cannot be read"):
         load_suite(str(path))
+
+
+def test_the_list_keeps_names_and_words_apart() -> None:
+    lines = listing().splitlines()
+    for name in (*suite_names(), *METRICS):
+        assert any(line.startswith(f"  {name}  ") for line in lines), name
