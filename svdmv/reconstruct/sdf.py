@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from svdmv.core import ConfigError, DataError, DeviceError, Mesh, ViewSet, require
 from svdmv.geometry.field import Lattice, denoised_field, resampled
+from svdmv.geometry.raster import depth_maps
+from svdmv.geometry.silhouette import mask_distance
 from svdmv.geometry.surface import surface_from_field
 from svdmv.geometry.topology import without_floaters
 from svdmv.reconstruct.caps import up_axis
@@ -28,6 +30,7 @@ from svdmv.reconstruct.sdf_depth import depth_carved
 from svdmv.reconstruct.sdf_fit import FitSettings, FittedField, Report, Starter, fit_field
 from svdmv.reconstruct.sdf_progress import Progress
 from svdmv.reconstruct.sdf_rays import rays_from_views
+from svdmv.reconstruct.silhouettes import Silhouettes
 
 RESOLUTION = 128
 CAVITY_RESOLUTION, CAVITY_STEPS = 96, 1.5  # steps of the first level then, times those of the second
@@ -37,6 +40,7 @@ AGREE_IOU = 0.965  # masks that agree so well with their hull need no alignment
 STIFF_IOU = 0.88  # below it a free surface follows the disagreement: voxels grow and the surface stiffens
 VOXEL_STIFF_PX = 1.25
 STIFF: dict[str, Any] = {"plate": 15.0, "area": 8.0}
+RIM_PX = 1.5  # outlines that lie farther apart are another part's
 DENOISE_VOXELS, DENOISE_DISAGREEING_VOXELS, DENOISE_STIFF_VOXELS = 0.8, 1.0, 1.2
 
 
@@ -120,7 +124,7 @@ def reconstruct_sdf(
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
         denoise = DENOISE_STIFF_VOXELS if stiff else (DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS)
-    mesh, removed, joints = _mesh(field, float(denoise), begun)
+    mesh, removed, joints = _mesh(field, float(denoise), begun, level=not disagree and views.depths is None)
     notes += joints
     if removed:
         notes.append(f"{removed} small or inner parts removed")
@@ -198,8 +202,10 @@ def _on_other(field: FittedField, lattice: Lattice) -> NDArray[np.float32]:
     return resampled(field.phi[..., None], field.lattice, lattice)[..., 0]
 
 
-def _mesh(field: FittedField, denoise: float, begun: HullStart) -> tuple[Mesh, int, tuple[str, ...]]:
+def _mesh(field: FittedField, denoise: float, begun: HullStart, *, level: bool) -> tuple[Mesh, int, tuple[str, ...]]:
     phi = denoised_field(field.phi, denoise) if denoise > 0 else field.phi
+    if level:
+        phi = phi + np.float32(_beyond(phi, field.lattice, begun.silhouettes))
     joints: tuple[str, ...] = ()
     if begun.mends is not None:
         phi, joints = joined_field(phi, field.lattice, begun.silhouettes, begun.vote)
@@ -214,6 +220,28 @@ def _mesh(field: FittedField, denoise: float, begun: HullStart) -> tuple[Mesh, i
         )
     vertices, faces, removed = without_floaters(vertices, faces)
     return Mesh(vertices.astype(np.float32), faces, colors=_colors(field, vertices)), removed, joints
+
+
+def _beyond(phi: NDArray[np.float32], lattice: Lattice, silhouettes: Silhouettes) -> float:
+    """How far the surface's outlines lie outside those of the masks on average, world units; negative inside them.
+
+    Fit and smoothing leave a round shape a fraction of a pixel too small; the level of the field takes that back.
+    """
+    vertices, faces = surface_from_field(phi, lattice)
+    if not len(faces):
+        return 0.0
+    depths = depth_maps(vertices, faces, silhouettes.cameras)
+    total, count = 0.0, 0
+    for depth, distance, camera in zip(depths, silhouettes.distances, silhouettes.cameras, strict=True):
+        shown = np.isfinite(depth)
+        rim = np.abs(distance) < RIM_PX
+        if not shown.any() or not rim.any():
+            continue
+        apart = distance[rim] - mask_distance(shown.astype(np.float32))[rim]
+        near = np.abs(apart) < RIM_PX
+        px = float(np.median(depth[shown])) / float(camera.K[1, 1])
+        total, count = total + px * float(apart[near].sum()), count + int(near.sum())
+    return total / count if count else 0.0
 
 
 def _colors(field: FittedField, vertices: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -10,8 +10,11 @@ import pytest
 from analytic_shapes import box, ellipsoid, sphere, views_of
 
 from svdmv.core import Camera, ConfigError, DataError, InputError, ViewSet
+from svdmv.geometry.field import Lattice
 from svdmv.geometry.topology import closed_after_merging
 from svdmv.reconstruct import Reconstruction, reconstruct_mesh
+from svdmv.reconstruct.sdf import _beyond
+from svdmv.reconstruct.silhouettes import silhouettes_from_views
 
 QUICK = {"method": "sdf", "resolution": 40, "steps": (40, 40, 40), "batch": 1024, "flatten": 0.0}
 
@@ -125,6 +128,15 @@ def test_depths_that_come_with_the_views_open_a_bowl() -> None:
     assert near < far
     assert off_by(opened, bowl) < 0.6 * off_by(closed, bowl)
     assert closed_after_merging(opened.mesh.vertices, opened.mesh.faces)
+
+
+@pytest.mark.parametrize("wrong", [-0.004, 0.0, 0.003])
+def test_a_field_whose_outlines_lie_beside_those_of_the_masks_is_told_by_how_much(wrong: float) -> None:
+    silhouettes = silhouettes_from_views(views_of(sphere(0.3), size=64, num_views=6), None)
+    lattice = Lattice.around(np.full(3, -0.32), np.full(3, 0.32), 64)
+    field = (np.linalg.norm(lattice.points(), axis=-1) - 0.3 - wrong).astype(np.float32)
+    assert _beyond(field, lattice, silhouettes) == pytest.approx(wrong, abs=0.0012)
+    assert _beyond(np.ones_like(field), lattice, silhouettes) == 0
 
 
 @pytest.mark.parametrize(
