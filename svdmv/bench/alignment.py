@@ -141,7 +141,8 @@ def alignment_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     better, and which way it turns.
 
     `commonest` is the offset most often found better by more than 1 dB, with both mean scores of those predictions;
-    `convention` says that more than half of all predictions share it. `direction` is ours, reversed, undecided, or
+    `convention` says that more than half of all predictions share it; `outliers` are those that another offset fits
+    better by more than 3 dB, each with its own. `direction` is ours, reversed, undecided, or
     untold when no object tells.
     """
     keys = ("shift", "flipped", "elevation_deg", "scale")
@@ -168,6 +169,11 @@ def alignment_summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "direction_ours": ours,
         "direction_reversed": reverse,
         "misplaced": {a["name"]: a["misplaced"] for a in found if a.get("misplaced")},
+        "outliers": {
+            a["name"]: {key: a[key] for key in (*keys, "as_is_db", "best_db")}
+            for a in found
+            if a["suspicious"] and a["best_db"] > a["as_is_db"] + MISPLACED_DB
+        },
     }
 
 
@@ -176,16 +182,16 @@ def alignment_warnings(method: str, summary: Mapping[str, Any]) -> list[str]:
     said = []
     if summary["convention"]:
         offset = summary["commonest"]
-        words = [
-            f"turned by {offset['shift']} views" if offset["shift"] else "",
-            "orbit run the other way" if offset["flipped"] else "",
-            f"seen from {offset['elevation_deg']:+g} degrees higher" if offset["elevation_deg"] else "",
-            f"pictures scaled by {offset['scale']:g}" if offset["scale"] != 1 else "",
-        ]
         said.append(
-            f"{method}: convention? {', '.join(w for w in words if w)}: {offset['best_db']:.2f} dB on the object "
+            f"{method}: convention? {_offset_words(offset)}: {offset['best_db']:.2f} dB on the object "
             f"instead of {offset['as_is_db']:.2f} (at 64 px); nothing was changed"
         )
+    else:
+        said += [
+            f"{method}, {name}: wrongly ordered or turned? {_offset_words(own)}: {own['best_db']:.2f} dB on the object "
+            f"instead of {own['as_is_db']:.2f} (at 64 px); nothing was changed"
+            for name, own in summary.get("outliers", {}).items()
+        ]
     if summary["direction"] == "reversed":
         said.append(
             f"{method}: turns the other way: {summary['direction_reversed']} of {summary['direction_told_by']} orbits "
@@ -195,6 +201,16 @@ def alignment_warnings(method: str, summary: Mapping[str, Any]) -> list[str]:
         listed = ", ".join(f"{made} is the true view {true}" for made, true in pairs[:4])
         said.append(f"{method}, {name}: wrongly ordered? view {listed}; nothing was changed")
     return said
+
+
+def _offset_words(offset: Mapping[str, Any]) -> str:
+    words = [
+        f"turned by {offset['shift']} views" if offset["shift"] else "",
+        "orbit run the other way" if offset["flipped"] else "",
+        f"seen from {offset['elevation_deg']:+g} degrees higher" if offset["elevation_deg"] else "",
+        f"pictures scaled by {offset['scale']:g}" if offset["scale"] != 1 else "",
+    ]
+    return ", ".join(w for w in words if w)
 
 
 def _misplaced(table: FloatArray, input_view: int) -> tuple[tuple[int, int], ...]:

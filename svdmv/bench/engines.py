@@ -15,6 +15,7 @@ from typing import Any
 
 from svdmv.bench.config import BenchConfig, plan_from_config
 from svdmv.bench.plan import RunPlan
+from svdmv.bench.references import check_any_object
 from svdmv.bench.rows import object_path, write_object
 from svdmv.bench.runner import Report, Work, run_suite
 from svdmv.bench.worker import BenchWork, one_thread, plan_of
@@ -36,7 +37,8 @@ def run_config(config: BenchConfig, report: Report | None = None) -> dict[str, A
 
     Raises:
         ConfigError: a setting is wrong. DeviceError: workers or the cluster do not answer.
-        InputError: the output folder cannot be used; MissingDependency: engine=ray without ray.
+        InputError: the output folder cannot be used, or none of the suite's objects is at hand.
+        MissingDependency: engine=ray without ray.
     """
     devices = tuple(config.device.split(","))
     workers = config.workers or len(devices)
@@ -53,6 +55,8 @@ def run_config(config: BenchConfig, report: Report | None = None) -> dict[str, A
     out = Path(config.output)
     with one_thread():
         plan = plan_from_config(replace(config, device=devices[0] if alone else "cpu"))
+        if not out.exists():
+            check_any_object(plan.suite, plan.objects, plan.data, plan.cache)
         work: Work | None = None
         if config.engine == "ray":
             work = ray_work(config, plan, out, workers, devices)

@@ -78,6 +78,20 @@ def check_object(suite: Suite, item: SuiteObject, data: Path | None, cache: Path
         )
 
 
+def check_any_object(suite: Suite, items: Sequence[SuiteObject], data: Path | None, cache: Path | None) -> None:
+    """Raise InputError, which says where the suite's objects are had, when not one of them is at hand."""
+    if any(_is_shape(item) or (data is not None and (data / item.source).is_file()) for item in items):
+        return
+    told: InputError | None = None
+    for item in items:
+        try:
+            return check_object(suite, item, data, cache)
+        except InputError as error:
+            told = told or error
+    if told is not None:
+        raise told
+
+
 def _is_shape(item: SuiteObject) -> bool:
     return item.source.partition(":")[0] in SHAPE_SCHEMES
 

@@ -43,7 +43,9 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
     said = [w for other in results[1:] for w in warnings_between(results[0], other)]
     for result in results:
-        said += warnings_of(result)
+        models = [name for name, facts in result["methods"].items() if facts["kind"] == "model"]
+        told = f"{result['suite']['name']}, {', '.join(models)}: " if len(results) > 1 else ""
+        said += [told + words for words in warnings_of(result)]
     if not said:
         return ""
     return (

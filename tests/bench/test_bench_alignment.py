@@ -118,8 +118,8 @@ def test_a_ball_tells_no_direction(truth: ViewSet) -> None:
 
 
 def test_both_scores_and_the_direction_are_told(truth: ViewSet) -> None:
-    backwards = searched_alignment(like(truth, reversed_orbit(truth.rgba_u8())), truth).as_dict()
-    right = searched_alignment(truth, truth).as_dict()
+    backwards = searched_alignment(like(truth, reversed_orbit(truth.rgba_u8())), truth).as_dict() | {"name": "robot"}
+    right = searched_alignment(truth, truth).as_dict() | {"name": "house"}
     summary = alignment_summary([backwards, backwards, right])
     assert summary["convention"]
     assert (summary["direction"], summary["direction_reversed"], summary["direction_ours"]) == ("reversed", 2, 1)
@@ -129,4 +129,6 @@ def test_both_scores_and_the_direction_are_told(truth: ViewSet) -> None:
     assert f"instead of {summary['commonest']['as_is_db']:.2f}" in told
     assert "2 of 3 orbits" in told
     assert alignment_warnings("ours", alignment_summary([right])) == []
+    (alone,) = alignment_warnings("ours", alignment_summary([backwards, right, right]))
+    assert alone.startswith("ours, robot: wrongly ordered or turned? orbit run the other way: 60.00 dB"), "named alone"
     assert alignment_summary([right])["direction"] == "ours"

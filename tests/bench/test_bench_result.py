@@ -208,7 +208,8 @@ def test_bad_input_has_its_sentence_and_exit_code(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """2 = the user's, 4 = partial. Nothing is a traceback."""
-    (tmp_path / "tiny.yaml").write_text(SUITE + "  - {name: gone, source: gone.glb}\n")
+    objects = "  - {name: gone, source: gone.glb}\n  - {name: one, source: 'shape:1000001'}\n"
+    (tmp_path / "tiny.yaml").write_text(SUITE + objects)
     tiny = [f"suite={tmp_path / 'tiny.yaml'}", "method=copy", "cache=none"]
     (tmp_path / "interrupted").mkdir()
     (tmp_path / "interrupted" / "protocol.json").write_text("{}")
@@ -216,6 +217,7 @@ def test_bad_input_has_its_sentence_and_exit_code(
     for words, code, told in (
         (["run", "suite=mimi", "output=x"], 2, "The suite is unknown"),
         (["run", "suite=mini"], 2, "No output folder"),
+        (["run", "suite=gso34_64px", "cache=none", "method=copy", f"output={tmp_path / 'x'}"], 2, "app.gazebosim.org"),
         (["run", *tiny, f"output={tmp_path / 'gone'}"], 4, f"gone: {no_object}"),
         (["run", *tiny, "backgrounds=pink", f"output={tmp_path / 'x'}"], 2, "The background is unknown"),
         (["run", *tiny, "workers=-2", f"output={tmp_path / 'x'}"], 2, "number of workers"),
@@ -239,5 +241,5 @@ def test_mixed_suites_in_one_report_are_warned_of(
     words = [f"suite={tmp_path / 'tiny.yaml'}", f"output={tmp_path / 'out'}", "method=copy", "cache=none"]
     assert command("run", *words) == 0
     assert command("report", str(run), str(tmp_path / "out"), "-o", str(tmp_path / "r.html")) == 0
-    assert "other suites: small v1" in (tmp_path / "r.html").read_text()
+    assert "other suites: small v" in (tmp_path / "r.html").read_text()
     capsys.readouterr()
