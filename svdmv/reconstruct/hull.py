@@ -19,7 +19,7 @@ from svdmv.reconstruct.alignment import aligned_lenses, lensed_silhouettes, lens
 from svdmv.reconstruct.caps import cap_heights, capped_field, up_axis
 from svdmv.reconstruct.colors import vertex_colors
 from svdmv.reconstruct.consensus import VOTE_RESOLUTION, Vote, silhouette_ious, vote_from_silhouettes
-from svdmv.reconstruct.mending import Mends, mends_of, without_phantoms
+from svdmv.reconstruct.mending import Mends, joined_field, mends_of, without_phantoms
 from svdmv.reconstruct.result import Reconstruction
 from svdmv.reconstruct.silhouettes import Silhouettes, silhouettes_from_views
 
@@ -59,7 +59,8 @@ def reconstruct_hull(
     _check_settings(views, resolution, drop, flatten, input_view)
     start = mended(hull_start(views, drop=drop, align=align, input_view=input_view, resolution=resolution))
     silhouettes, views, notes = start.silhouettes, start.views, list(start.notes)
-    vertices, faces, lattice = _surface(start, resolution, flatten)
+    vertices, faces, lattice, joints = _surface(start, resolution, flatten)
+    notes += joints
     vertices, faces, removed = without_floaters(vertices, faces)
     vertices, faces, phantoms = without_phantoms(vertices, faces, silhouettes)
     if removed + phantoms:
@@ -142,11 +143,14 @@ def hull_on_lattice(start: HullStart, lattice: Lattice, flatten: float) -> NDArr
 
 def _surface(
     start: HullStart, resolution: int, flatten: float
-) -> tuple[NDArray[np.float64], NDArray[np.int32], Lattice]:
+) -> tuple[NDArray[np.float64], NDArray[np.int32], Lattice, tuple[str, ...]]:
     lattice = Lattice.around(start.vote.low, start.vote.high, resolution)
-    field = hull_on_lattice(start, lattice, flatten)
     sigma = SMOOTH_VOXELS if start.vote.mean_iou >= GOOD_IOU else SMOOTHER_VOXELS
-    vertices, faces = surface_from_field(denoised_field(field, sigma), lattice)
+    field = denoised_field(hull_on_lattice(start, lattice, flatten), sigma)
+    notes: tuple[str, ...] = ()
+    if start.mends is not None:  # what smoothing tore
+        field, notes = joined_field(field, lattice, start.silhouettes, start.vote)
+    vertices, faces = surface_from_field(field, lattice)
     if not len(faces):
         raise DataError(
             "The hull is thinner than the lattice can hold",
@@ -155,7 +159,7 @@ def _surface(
             expected="a finer lattice",
             next_step="raise resolution",
         )
-    return vertices, faces, lattice
+    return vertices, faces, lattice, notes
 
 
 def _aligned(
