@@ -19,7 +19,7 @@ from svdmv.diffusion.perceptual import LEAST_LENGTH, TRUNKS, Lpips
 
 PIXELS_AT_ONCE = 32 * 256 * 256
 KEPT_BYTES = 10**9  # of features; larger orbits are compared in chunks and nothing is kept
-KEPT_ARRAYS = 3  # one a background
+KEPT_COLORS = 3  # backgrounds, the last true views over each
 
 Features = list[list[Layer]]  # picture -> layer, (1, H, W, C)
 
@@ -33,7 +33,7 @@ class LpipsOfViews:
         self._trunk = Trunk(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
         taken = sum("*" in step for step in TRUNKS[net])
         self._heads = [network.get_buffer(f"lin{n}_weight").reshape(-1).numpy() for n in range(taken)]
-        self._kept: list[tuple[Pixels, Features]] = []
+        self._kept: dict[bytes, tuple[Pixels, Features]] = {}
 
     @torch.inference_mode()
     def compute(self, pair: ViewPair) -> FloatArray:
@@ -51,15 +51,17 @@ class LpipsOfViews:
 
     def _truth(self, pixels: Pixels, color: Pixels) -> Features:
         """Features a picture; none where they would not fit."""
-        for array, features in self._kept:
-            if array is pixels:
-                return features
-        features = self._features(pixels[: chunk_of(pixels)], color)
-        if sum(layer.values.nbytes for layer in features[0]) * len(pixels) > KEPT_BYTES:
-            return []
-        features += self._features(pixels[len(features) :], color)
-        self._kept = [(pixels, features), *self._kept[: KEPT_ARRAYS - 1]]
-        return features
+        kept = self._kept.pop(color.tobytes(), None)
+        if kept is None or kept[0] is not pixels:
+            kept = None  # before others are made: their memory is used again
+            features = self._features(pixels[: chunk_of(pixels)], color)
+            if sum(layer.values.nbytes for layer in features[0]) * len(pixels) > KEPT_BYTES:
+                return []
+            kept = pixels, features + self._features(pixels[len(features) :], color)
+            while len(self._kept) >= KEPT_COLORS:
+                del self._kept[next(iter(self._kept))]
+        self._kept[color.tobytes()] = kept
+        return kept[1]
 
     def _features(self, pixels: Pixels, color: Pixels) -> Features:
         """Of any number of pictures; computed so many at once."""
