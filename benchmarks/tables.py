@@ -338,6 +338,18 @@ def recon_scans(result: Result) -> str:
     return rows_text(["scan", "hull, Chamfer %", "sdf, Chamfer %", "sdf, F1", "sdf, IoU"], rows)
 
 
+def recon_orbits(result: Result) -> str:
+    """Medians of lifted orbits and the worst of them."""
+    columns = [("views_iou", 2), ("input_iou", 2), ("input_psnr_db", 1), ("parts", 0), ("lift_cpu_s", 1)]
+    chosen = {row["picture"]: row for row in result["rows"] if row["picture"] in result["worst"]}
+    named = [("median", result["medians"]), *((name, chosen[name]) for name in result["worst"])]
+    rows = [[name, *(f"{row[key]:.{digits}f}" for key, digits in columns)] for name, row in named]
+    count = len(result["rows"])
+    text = f"\n{count} pictures; {result['in_one_part']} meshes in one part, {result['closed']} closed.\n"
+    head = ["picture", "IoU with the views", "IoU with the picture", "PSNR on the object, dB", "parts", "CPU-s"]
+    return rows_text(head, rows) + text
+
+
 def scoring(result: Result) -> str:
     """Seconds of scoring, the plain loop's and ours."""
     rows = [
@@ -378,6 +390,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "worker_memory": ("data_worker_memory.json", worker_memory),
     "recon_quality": ("recon_quality.json", recon_quality),
     "recon_scans": ("recon_quality.json", recon_scans),
+    "recon_orbits": ("recon_orbits.json", recon_orbits),
 }
 
 
