@@ -44,7 +44,7 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> str:
     said = [w for other in results[1:] for w in warnings_between(results[0], other)]
     for result in results:
         models = [name for name, facts in result["methods"].items() if facts["kind"] == "model"]
-        told = f"{result['suite']['name']}, {', '.join(models)}: " if len(results) > 1 else ""
+        told = f"{', '.join([result['suite']['name'], *models])}: " if len(results) > 1 else ""
         said += [told + words for words in warnings_of(result)]
     if not said:
         return ""

@@ -241,5 +241,9 @@ def test_mixed_suites_in_one_report_are_warned_of(
     words = [f"suite={tmp_path / 'tiny.yaml'}", f"output={tmp_path / 'out'}", "method=copy", "cache=none"]
     assert command("run", *words) == 0
     assert command("report", str(run), str(tmp_path / "out"), "-o", str(tmp_path / "r.html")) == 0
-    assert "other suites: small v" in (tmp_path / "r.html").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "other suites: small v" in page
+    named = re.findall(r"<li>([^<]*)not run: mean_orbit", page)
+    assert named
+    assert all(re.fullmatch(r"\w+(, [^:,]+)*: ", name) for name in named), f"a warning names its run: {named}"
     capsys.readouterr()
