@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,10 @@ from svdmv.diffusion.perceptual import POOLING, SCALE, SHIFT, TRUNKS, Lpips
 FACTORS = tuple(2 / scale for scale in SCALE)  # from [0, 1] to what the trunks were trained on
 OFFSETS = tuple((-1 - shift) / scale for shift, scale in zip(SHIFT, SCALE, strict=True))
 KEPT_FRAMES = 6  # sizes and colours
+
+
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
 
 
 class Trunk:
@@ -46,7 +51,7 @@ class Trunk:
             return [[Layer(x.values[n : n + 1], x.boxes[n : n + 1]) for x in taken] for n in range(len(some))]
 
         parts = np.array_split(np.ascontiguousarray(pictures), max(threads, 1))
-        return [picture for part in in_threads(work, parts) for picture in part]
+        return [picture for part in in_threads(work, parts, threads) for picture in part]
 
     def _frames_of(self, shape: tuple[int, ...], color: Pixels) -> list[Pixels]:
         """Every step's answer to a picture of the colour alone."""
@@ -126,14 +131,14 @@ class Trunk:
         return in_boxes(x, window, (height, width, x.values.shape[3]), answer, frame)
 
 
-def in_threads(work: Callable[[Pixels], list[list[Layer]]], parts: Sequence[Pixels]) -> list[list[list[Layer]]]:
-    """Each part in a thread of its own, with one thread inside: threads of two libraries would wait for each other."""
-    if len(parts) == 1:
-        return [work(parts[0])]
+def in_threads(work: Callable[[Part], Answer], parts: Sequence[Part], threads: int) -> list[Answer]:
+    """Part by part in some threads, with one thread inside: threads of two libraries would wait for each other."""
+    if threads <= 1:
+        return [work(part) for part in parts]
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(len(parts)) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, parts))
     finally:
         torch.set_num_threads(before)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from svdmv.bench.boxed_layers import Layer
-from svdmv.bench.lpips_trunk import Trunk
+from svdmv.bench.lpips_trunk import Trunk, in_threads
 from svdmv.bench.metrics import FloatArray, Pixels, ViewPair
 from svdmv.diffusion.perceptual import LEAST_LENGTH, TRUNKS, Lpips
 
@@ -81,13 +81,17 @@ class LpipsOfViews:
     def _distances(self, first: Features, second: Features) -> FloatArray:
         from svdmv.bench._score_kernels import feature_distance
 
-        scores = np.zeros(len(first))
-        for n, (one, other) in enumerate(zip(first, second, strict=True)):
+        def apart(pair: tuple[list[Layer], list[Layer]]) -> float:
+            one, other = pair
+            score = 0.0
             for a, b, head in zip(one, other, self._heads, strict=True) if one is not other else ():
                 boxes = np.concatenate([a.boxes, b.boxes])
                 either = np.where([True, False, True, False], boxes.min(0), boxes.max(0))
-                scores[n] += feature_distance(a.values[0], b.values[0], either, head, LEAST_LENGTH)
-        return scores
+                score += feature_distance(a.values[0], b.values[0], either, head, LEAST_LENGTH)
+            return score
+
+        pairs = list(zip(first, second, strict=True))
+        return np.array(in_threads(apart, pairs, min(torch.get_num_threads(), len(pairs))))
 
 
 def first_equals(pictures: Sequence[Pixels]) -> list[int]:

@@ -118,7 +118,11 @@ class ViewSet:
             alpha = np.full(rgb.shape[:3], 255, np.uint8)
         else:
             alpha = self.alphas if self.alphas.dtype == np.uint8 else np.round(self.alphas * 255).astype(np.uint8)
-        return np.concatenate([rgb, alpha[..., None]], -1)
+        out = np.empty((*rgb.shape[:3], 4), np.uint8)
+        for channel in range(3):  # several times faster than rows of three beside rows of one
+            out[..., channel] = rgb[..., channel]
+        out[..., 3] = alpha
+        return out
 
     def on_background(self, level: float = 1.0) -> NDArray[np.float32]:
         """(N, H, W, 3) float32 in [0, 1]: the views over a grey of `level`, mixed in sRGB as viewers do."""
