@@ -13,12 +13,13 @@ from numba import njit, prange
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def composited(rgba: Any, table: Any, out: Any) -> None:
-    """Fill out (pixels, 3) from rgba (pixels, 4) uint8 and the composite of a value under an alpha (256, 256)."""
-    for n in prange(len(rgba)):
-        row = table[rgba[n, 3]]
-        for c in range(3):
-            out[n, c] = row[rgba[n, c]]
+def composited(rgb: Any, alpha: Any, table: Any, out: Any) -> None:
+    """Fill out (rows, W, 3) from rgb (rows, W, 3), alpha (rows, W) uint8; table: value under alpha, (256, 256)."""
+    for n in prange(len(rgb)):
+        for j in range(rgb.shape[1]):
+            row = table[alpha[n, j]]
+            for c in range(3):
+                out[n, j, c] = row[rgb[n, j, c]]
 
 
 @njit(cache=True, parallel=True, nogil=True)

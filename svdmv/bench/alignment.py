@@ -234,7 +234,10 @@ def _scores_of_pairs(predicted: NDArray[np.uint8], true: NDArray[np.uint8]) -> F
 
     Outside both silhouettes both are white, so the squared error over the union is that over the picture.
     """
-    a, b = (1 - over_background(rgba).reshape(len(rgba), -1).astype(np.float64) for rgba in (predicted, true))
+    a, b = (
+        1 - over_background(rgba[..., :3], rgba[..., 3]).reshape(len(rgba), -1).astype(np.float64)
+        for rgba in (predicted, true)
+    )
     in_a, in_b = ((rgba[..., 3] >= 128).reshape(len(rgba), -1).astype(np.float64) for rgba in (predicted, true))
     errors = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
     union = in_a.sum(1)[:, None] + in_b.sum(1) - in_a @ in_b.T

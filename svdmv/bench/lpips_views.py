@@ -74,7 +74,8 @@ class LpipsOfViews:
         owners = first_equals([*truth, *prediction])
         count = len(true)
         fresh = [n for n, owner in enumerate(owners[count:]) if owner == count + n]
-        made = dict(zip(fresh, self._features(prediction[fresh], color), strict=True))
+        new = prediction if len(fresh) == len(prediction) else prediction[fresh]
+        made = dict(zip(fresh, self._features(new, color), strict=True))
         known = [true[owner] if owner < count else made[owner - count] for owner in owners]
         return self._distances(known[count:], known[:count])
 

@@ -137,24 +137,26 @@ def view_pair(prediction: ViewSet, truth: ViewSet, background: str = "white") ->
             "The background is unknown", where="background", seen=background, expected=", ".join(BACKGROUNDS)
         )
     true, true_mask = _true_side(truth, background)
-    rgba = prediction.rgba_u8()
-    predicted = None if prediction.alphas is None else rgba[..., 3] >= 128
-    return ViewPair(over_background(rgba, background), true, predicted, true_mask)
+    rgb, alpha = prediction.rgb_and_alpha_u8()
+    predicted = None if prediction.alphas is None else alpha >= 128
+    return ViewPair(over_background(rgb, alpha, background), true, predicted, true_mask)
 
 
 @lru_cache(maxsize=4)
 def _true_side(truth: ViewSet, background: str) -> tuple[Pixels, NDArray[np.bool_]]:
     """Composite and mask, kept: every method is scored against the same array."""
-    rgba = truth.rgba_u8()
-    return over_background(rgba, background), rgba[..., 3] >= 128
+    rgb, alpha = truth.rgb_and_alpha_u8()
+    return over_background(rgb, alpha, background), alpha >= 128
 
 
-def over_background(rgba_u8: NDArray[np.uint8], background: str = "white") -> Pixels:
-    """(N, H, W, 3) float32 of (N, H, W, 4): soft alpha over the background, rounded to 8 bits as a saved picture is."""
+def over_background(rgb_u8: NDArray[np.uint8], alpha_u8: NDArray[np.uint8], background: str = "white") -> Pixels:
+    """(N, H, W, 3) float32 of (N, H, W, 3), (N, H, W): over the background, rounded to 8 bits as a saved picture is."""
     from svdmv.bench._score_kernels import composited
 
-    out = np.empty((*rgba_u8.shape[:-1], 3), np.float32)
-    composited(np.ascontiguousarray(rgba_u8).reshape(-1, 4), _composites(background), out.reshape(-1, 3))
+    out = np.empty(rgb_u8.shape, np.float32)
+    rows = (-1, rgb_u8.shape[2])
+    rgb, alpha = np.ascontiguousarray(rgb_u8), np.ascontiguousarray(alpha_u8)
+    composited(rgb.reshape(*rows, 3), alpha.reshape(rows), _composites(background), out.reshape(*rows, 3))
     return out
 
 

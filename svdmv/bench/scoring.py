@@ -51,7 +51,7 @@ def checked_prediction(prediction: ViewSet) -> None:
 
 def turning(views: ViewSet) -> float:
     """Mean absolute difference of neighbouring views over white, the last one beside the first; 0 for a still."""
-    pictures = over_background(views.rgba_u8())
+    pictures = over_background(*views.rgb_and_alpha_u8())
     return float(np.abs(pictures - np.roll(pictures, -1, 0)).mean())
 
 

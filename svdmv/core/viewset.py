@@ -113,16 +113,21 @@ class ViewSet:
 
     def rgba_u8(self) -> NDArray[np.uint8]:
         """(N, H, W, 4) uint8 straight alpha; opaque where the set has none."""
+        rgb, alpha = self.rgb_and_alpha_u8()
+        out = np.empty((*alpha.shape, 4), np.uint8)
+        for channel in range(3):  # several times faster than rows of three beside rows of one
+            out[..., channel] = rgb[..., channel]
+        out[..., 3] = alpha
+        return out
+
+    def rgb_and_alpha_u8(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(N, H, W, 3) and (N, H, W) uint8, the set's own arrays where they are bytes; opaque where it has no alpha."""
         rgb = self.images if self.images.dtype == np.uint8 else np.round(self.images * 255).astype(np.uint8)
         if self.alphas is None:
             alpha = np.full(rgb.shape[:3], 255, np.uint8)
         else:
             alpha = self.alphas if self.alphas.dtype == np.uint8 else np.round(self.alphas * 255).astype(np.uint8)
-        out = np.empty((*rgb.shape[:3], 4), np.uint8)
-        for channel in range(3):  # several times faster than rows of three beside rows of one
-            out[..., channel] = rgb[..., channel]
-        out[..., 3] = alpha
-        return out
+        return rgb, alpha
 
     def on_background(self, level: float = 1.0) -> NDArray[np.float32]:
         """(N, H, W, 3) float32 in [0, 1]: the views over a grey of `level`, mixed in sRGB as viewers do."""

@@ -204,4 +204,6 @@ def test_composites_are_the_formula_of_soft_alpha(background: str, level: float)
     rgba = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 4), np.uint8)
     alpha = rgba[..., 3:].astype(np.float32) / 255
     mixed = rgba[..., :3].astype(np.float32) * alpha + 255 * level * (1 - alpha)
-    np.testing.assert_array_equal(over_background(rgba, background), (np.round(mixed) / 255).astype(np.float32))
+    np.testing.assert_array_equal(
+        over_background(rgba[..., :3], rgba[..., 3], background), (np.round(mixed) / 255).astype(np.float32)
+    )
