@@ -106,6 +106,39 @@ def sampling(result: Result) -> str:
     return rows_text(head, rows)
 
 
+def sampling_settings(result: Result) -> str:
+    """What samplers, steps and guidance give on held-out objects."""
+    rows = [
+        [
+            row["sampler"],
+            str(row["steps"]),
+            row["guidance"],
+            f"{row['psnr_object_db']:.2f}",
+            f"{row['iou']:.3f}",
+            f"{row['lpips_alex']:.3f}",
+            f"{row['turning_ratio']:.2f}",
+            f"{row['cpu_seconds_an_orbit']:.1f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["sampler", "steps", "guidance", "PSNR on the object, dB", "IoU", "LPIPS (alex)", "change", "CPU-s"]
+    about = f"{result['orbits']} orbits of held-out objects, 64 px; change: from view to view, against the truth's."
+    return rows_text(head, rows) + f"\n{about}\n"
+
+
+def against_first(result: Result) -> str:
+    """What later weights gain over the first ones, paired over objects."""
+    rows = [
+        [
+            SHOWN[row["metric"]][0],
+            *(f"{row[key]:+.{SHOWN[row['metric']][1]}f}" for key in ("gain", "low_95", "high_95")),
+        ]
+        for row in result["differences"]
+        if row["metric"] in SHOWN
+    ]
+    return rows_text(["gain of svdmv-mini over the first one", "mean", "95 % from", "to"], rows)
+
+
 def shown(result: Result) -> str:
     """The pictures of README with their figures."""
     rows = []
@@ -377,6 +410,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "scoring": ("bench_speed.json", scoring),
     "stages": ("stages.json", stages),
     "pictures": ("pictures131.json", pictures),
+    "against_first": ("mini_against_first.json", against_first),
+    "sampling_settings": ("mini_sampling.json", sampling_settings),
     "sampling": ("sampling_vs_diffusers.json", sampling),
     "shown": ("readme_results.json", shown),
     "checkpoint": (CHECKPOINT, checkpoint),
