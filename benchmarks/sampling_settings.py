@@ -29,9 +29,6 @@ GRID = [  # sampler, steps, sigma_max, guidance
     ("euler", 10, 80.0, "1"),
     ("euler", 10, 80.0, "2"),
     ("euler", 10, 80.0, "3"),
-    ("euler", 25, 80.0, "2"),
-    ("heun", 10, 80.0, "2"),
-    ("dpmpp_2m", 10, 80.0, "2"),
     ("dpmpp_2m", 5, 80.0, "2"),
     ("dpmpp_2m", 3, 80.0, "2"),
 ]
