@@ -151,13 +151,13 @@ def one_row(
 
 
 def plan(kinds: list[str], names: list[str] | None) -> Iterator[tuple[str, str, str, float]]:
-    """(group, object, job, elevation) in the order in which they matter."""
-    few = SOLID[:6]
-    order = [("solid", name, "clean", ELEVATION_DEG) for name in SOLID]
-    order += [("solid", name, job, ELEVATION_DEG) for name in few for job in ("spoiled_2d", "spoiled_3d", "normals")]
-    order += [(group, name, "clean", ELEVATION_DEG) for group in ("hollow", "tuned") for name in OBJECTS[group]]
-    order += [("solid", name, "elevation", degrees) for name in few[:3] for degrees in ELEVATIONS_DEG]
-    order += [("solid", name, job, ELEVATION_DEG) for name in SOLID[6:] for job in ("spoiled_2d", "spoiled_3d")]
+    """(group, object, job, elevation) in the order in which they matter; costly kinds on scans spread over the list."""
+    spread = [*SOLID[::3], *SOLID[1::3], *SOLID[2::3]]
+    order = [(group, name, "clean", ELEVATION_DEG) for group, names in OBJECTS.items() for name in names]
+    order += [("solid", name, job, ELEVATION_DEG) for name in spread[:8] for job in ("spoiled_2d", "spoiled_3d")]
+    order += [("solid", name, "elevation", degrees) for name in spread for degrees in ELEVATIONS_DEG]
+    order += [("solid", name, "normals", ELEVATION_DEG) for name in spread]
+    order += [("solid", name, job, ELEVATION_DEG) for name in spread[8:] for job in ("spoiled_2d", "spoiled_3d")]
     for group, name, job, degrees in order:
         if job in kinds and (names is None or name in names):
             yield group, name, job, degrees
@@ -239,7 +239,8 @@ def main() -> None:
         truth = TrueSurface(asset.mesh.vertices, asset.mesh.faces)
         views = views_for(asset, job, degrees)
         for method in missing:
-            row = one_row(asset, truth, views, job, degrees, method, texture=job == "clean")
+            textured = job == "clean" or (job == "elevation" and method == "sdf")
+            row = one_row(asset, truth, views, job, degrees, method, texture=textured)
             result["rows"].append({"object": name, "group": group, **row, "commit": commit})
             write_json(chosen.out, result)
             print(name, row, flush=True)
