@@ -29,7 +29,8 @@ class AutoencoderTraining:
 
     num_steps: all steps; the last `temporal_steps` run on clips of `clip_views` neighbouring views and train the
     decoder's temporal layers too, before them the temporal layers are the identity and are skipped.
-    batch: pictures a step. optimizer: adamw or muon. Weights multiply the terms of the loss.
+    batch: pictures a step. optimizer: adamw or muon. Weights multiply the terms of the loss; latents_weight: of the
+    squared distance to the latents of a smaller checkpoint that the training begins from.
     """
 
     num_steps: int = 3000
@@ -43,6 +44,7 @@ class AutoencoderTraining:
     alpha_weight: float = 1.0
     lpips_weight: float = 0.4
     kl_weight: float = 1e-3
+    latents_weight: float = 0.0
     grad_norm: float = 1.0
     seed: int = 1
 
@@ -96,6 +98,21 @@ class _Identity(torch.nn.Module):
         return hidden
 
 
+class _TimeConvolution(torch.nn.Conv3d):
+    """In float32 under autocast, too: oneDNN's backward of so narrow a kernel in bfloat16 writes beyond its memory."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+def _with_safe_time_convolution(vae: Any) -> None:
+    old = vae.decoder.time_conv_out
+    new = _TimeConvolution(old.in_channels, old.out_channels, old.kernel_size, padding=old.padding)
+    new.weight, new.bias = old.weight, old.bias
+    vae.decoder.time_conv_out = new
+
+
 def set_temporal(vae: Any, on: bool, kept: list[Any]) -> None:
     """Swap the decoder's temporal blocks for the identity and back; `kept` holds the real ones meanwhile."""
     holders = [m for m in vae.decoder.modules() if hasattr(m, "temporal_res_block")]
@@ -111,6 +128,7 @@ def train_autoencoder(
     *,
     lpips: Lpips | None,
     minutes: float,
+    kept_latents: Callable[[Tensor], Tensor] | None = None,
     device: str = "cpu",
     bf16: bool = True,
     team: Team = ALONE,
@@ -118,10 +136,12 @@ def train_autoencoder(
 ) -> bool:
     """Train, or go on training, until done or `minutes` are spent; True when done.
 
+    kept_latents: of pictures (B, C, H, W), the (B, c, h, w) that the encoder shall stay near (`latents_weight`).
     State and curve lie in `folder` (state.safetensors, curve.jsonl). The averaged weights end up in `vae`.
     """
     train, _ = store.split(0.03)
     vae.to(device).train()
+    _with_safe_time_convolution(vae)
     average = Average(vae, settings.average_decay)
     optimizer = new_optimizer(settings.optimizer, vae.parameters(), settings.learning_rate, 1e-3)
     step, path = 0, folder / "state.safetensors"
@@ -149,6 +169,7 @@ def train_autoencoder(
         )[rows].to(device)
         pixels = pixels[rows]
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+            known = None if kept_latents is None else kept_latents(pixels)
             posterior = vae.encode(pixels).latent_dist
             latents = posterior.mean + posterior.std * noise
             decoded = vae.decode(latents, num_frames=clip).sample
@@ -156,6 +177,10 @@ def train_autoencoder(
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         loss = loss + settings.kl_weight * kl
+        if known is not None:
+            apart = (mean - known).square().mean()
+            loss = loss + settings.latents_weight * apart
+            parts["latents"] = float(apart.detach())
         torch.autograd.backward(loss)
         team.average_gradients(vae.parameters())
         norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), settings.grad_norm)

@@ -42,6 +42,7 @@ class TrainConfig:
     """All of it. data_dir: folder with manifest.json and model files (or .tar.xz of them). out: the working folder,
     where a stopped run goes on. weights_dir: folder with LPIPS weights; empty = train without that term.
     minutes: stop after so many and go on with the next call. checkpoint: where the finished folder goes.
+    start: a checkpoint of the same networks, or of half the picture size, to begin from; empty = random weights.
     accept_changes: go on although the saved state was made with other settings.
     """
 
@@ -49,6 +50,7 @@ class TrainConfig:
     weights_dir: str = "../shared/data/weights"
     out: str = "outputs/mini"
     checkpoint: str = "outputs/mini/checkpoint"
+    start: str = ""
     minutes: float = 1e6
     accept_changes: bool = False
     device: str = "auto"

@@ -29,7 +29,8 @@ from svdmv.train.ablation import run_ablation
 from svdmv.train.autoencoder import measure_autoencoder, train_autoencoder
 from svdmv.train.config import TrainConfig
 from svdmv.train.finetune import Loop, finetune
-from svdmv.train.networks import new_autoencoder, new_image_encoder, new_unet
+from svdmv.train.grown import begin_from, begun_autoencoder
+from svdmv.train.networks import new_image_encoder, new_unet
 from svdmv.train.parallel import ALONE, Team, team_from_environment
 from svdmv.train.store_batches import LatentOrbits, StoreBatches, encode_orbits, variants_of
 
@@ -149,7 +150,8 @@ def prepared_latents(
     if team.any(not rendered):
         return None
     store = OrbitStore.open(store_folder)
-    vae = new_autoencoder(config.autoencoder_shape, config.recipe.network_seed)
+    start = load_checkpoint(config.start) if config.start else None
+    vae, kept_latents = begun_autoencoder(config.autoencoder_shape, config.recipe.network_seed, start)
     if not train_autoencoder(
         vae,
         store,
@@ -157,12 +159,15 @@ def prepared_latents(
         out / "autoencoder",
         lpips=_lpips(config),
         minutes=left(),
+        kept_latents=kept_latents,
         device=device,
         team=team,
         report=_staged(report, "autoencoder"),
     ):
         return None
     model = new_model(config, vae)
+    if start is not None:
+        begin_from(model, start)
     return model, store, _latents(model, store, config, out, device, team, _staged(report, "encode"))
 
 

@@ -22,9 +22,16 @@ from svdmv.train.mini import object_sources, train_mini
 def test_every_recipe_composes_with_whole_shapes() -> None:
     for name in ("mini", "mini128"):
         config = train_config([f"experiment={name}"])
-        assert config.rendering.size == config.autoencoder_shape.image_size == config.image_encoder_shape.image_size
+        assert config.rendering.size == config.autoencoder_shape.image_size >= config.image_encoder_shape.image_size
         assert config.autoencoder.batch % config.autoencoder.clip_views == 0
         assert all(channels % 32 == 0 for channels in config.unet_shape.channels)
+
+
+def test_the_larger_mini_grows_around_the_smaller_one() -> None:
+    small, large = (train_config([f"experiment={name}"]) for name in ("mini", "mini128"))
+    assert large.autoencoder_shape.channels[1:] == small.autoencoder_shape.channels
+    assert large.autoencoder_shape.image_size == 2 * small.autoencoder_shape.image_size
+    assert (large.unet_shape, large.image_encoder_shape) == (small.unet_shape, small.image_encoder_shape)
 
 
 def test_overrides_reach_every_section() -> None:
