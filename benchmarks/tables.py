@@ -161,6 +161,24 @@ def curve(result: Result) -> str:
     return "\n".join(text)
 
 
+def mini_ablation(result: Result) -> str:
+    """One change a row against the recipe as it is."""
+    base = result["rows"][0]
+    rows = []
+    for row in result["rows"]:
+        cells = [row["row"], f"{row['parameters'] / 1e6:.1f}", str(row["objects_trained_on"])]
+        cells += [f"{row['held_out_loss']:.3f}", f"{row['held_out_loss'] - base['held_out_loss']:+.3f}"]
+        cells += [f"{row['psnr']:.2f}", f"{row['lpips']:.3f}", f"{row['motion']:.2f}"]
+        rows.append([*cells, f"{row['training_cpu_s'] / base['training_cpu_s']:.2f}"])
+    head = ["changed", "UNet, M", "objects", "held-out loss", "against the first row", "PSNR, dB", "LPIPS (alex)"]
+    text = rows_text([*head, "change", "time / the first row's"], rows)
+    told = result["told"]
+    return (
+        f"{text}\n{told['steps']} steps of a narrow network (`{told['networks']}`) from nothing, {told['orbits']} "
+        "orbits of held-out objects drawn; change: from view to view, against the truth's.\n"
+    )
+
+
 def checkpoint(result: Result) -> str:
     """What svdmv-mini's own settings say."""
     framing, guide, low_high = result["framing"], result["guidance"], result["elevation_range_deg"]
@@ -416,6 +434,8 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "shown": ("readme_results.json", shown),
     "checkpoint": (CHECKPOINT, checkpoint),
     "curve": ("mini_curves.json", curve),
+    "curve128": ("mini128_curves.json", curve),
+    "mini_ablation": ("mini_ablation.json", mini_ablation),
     "render_quality": ("render_quality.json", render_quality),
     "render_goals": ("render_quality.json", render_goals),
     "render_speed": ("render_speed.json", render_speed),
