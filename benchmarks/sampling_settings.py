@@ -29,8 +29,10 @@ GRID = [  # sampler, steps, sigma_max, guidance
     ("euler", 10, 80.0, "1"),
     ("euler", 10, 80.0, "2"),
     ("euler", 10, 80.0, "3"),
+    ("euler", 6, 80.0, "2"),
+    ("euler", 5, 80.0, "2"),
+    ("euler", 3, 80.0, "2"),
     ("dpmpp_2m", 5, 80.0, "2"),
-    ("dpmpp_2m", 3, 80.0, "2"),
 ]
 
 

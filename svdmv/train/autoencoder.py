@@ -99,18 +99,17 @@ class _Identity(torch.nn.Module):
 
 
 class _TimeConvolution(torch.nn.Conv3d):
-    """In float32 under autocast, too: oneDNN's backward of so narrow a kernel in bfloat16 writes beyond its memory."""
+    """In float32 under autocast, too: on large pictures oneDNN's backward in bfloat16 writes beyond its memory."""
 
     def forward(self, input: Tensor) -> Tensor:
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 
 
-def _with_safe_time_convolution(vae: Any) -> None:
-    old = vae.decoder.time_conv_out
-    new = _TimeConvolution(old.in_channels, old.out_channels, old.kernel_size, padding=old.padding)
-    new.weight, new.bias = old.weight, old.bias
-    vae.decoder.time_conv_out = new
+def _with_safe_time_convolutions(vae: Any) -> None:
+    for module in vae.decoder.modules():
+        if type(module) is torch.nn.Conv3d:
+            module.__class__ = _TimeConvolution
 
 
 def set_temporal(vae: Any, on: bool, kept: list[Any]) -> None:
@@ -141,7 +140,7 @@ def train_autoencoder(
     """
     train, _ = store.split(0.03)
     vae.to(device).train()
-    _with_safe_time_convolution(vae)
+    _with_safe_time_convolutions(vae)
     average = Average(vae, settings.average_decay)
     optimizer = new_optimizer(settings.optimizer, vae.parameters(), settings.learning_rate, 1e-3)
     step, path = 0, folder / "state.safetensors"

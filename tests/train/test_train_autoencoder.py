@@ -156,3 +156,15 @@ def test_loss_counts_the_object_more_and_vanishes_at_the_target() -> None:
     on_ground[:, 0, 3, 3] += 0.5
     losses = [reconstruction_loss(decoded, target, settings, None)[0].item() for decoded in (on_object, on_ground)]
     assert losses[0] == pytest.approx(4 * losses[1])
+
+
+def test_convolutions_over_time_stay_in_float32_under_autocast(store: OrbitStore, tmp_path: Path) -> None:
+    """Their backward in bfloat16 writes beyond its memory on large pictures."""
+    vae = trained(store, tmp_path, SHORT, bf16=True)
+    over_time = [m for m in vae.decoder.modules() if isinstance(m, torch.nn.Conv3d)]
+    assert len(over_time) > 1
+    for conv in over_time:
+        clip = torch.randn(1, conv.in_channels, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        exact = torch.nn.functional.conv3d(clip, conv.weight, conv.bias, padding=(1, 0, 0))
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(conv(clip), exact)
