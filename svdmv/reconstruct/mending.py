@@ -109,14 +109,15 @@ def mends_of(silhouettes: Silhouettes, vote: Vote) -> Mends:
 def joined_field(
     field: Float32Array, lattice: Lattice, silhouettes: Silhouettes, vote: Vote
 ) -> tuple[Float32Array, tuple[str, ...]]:
-    """A field whose parts came apart, with ways between them as `mends_of` makes them; and notes."""
+    """A field whose parts came apart, with ways between them as `mends_of` makes them; and what happened."""
     vertices, faces = surface_from_field(field, lattice)
     if not len(faces) or not face_components(faces, len(vertices)).any():
         return field, ()
     doubts = _Doubts(silhouettes, vote)
     ways = _ways(silhouettes, doubts, vertices, faces)
     least = LEAST_STEPS * doubts.lattice.step
-    return Mends(ways.centres, np.maximum(ways.radii, least)).added(field, lattice), ways.notes
+    notes = ("what came apart when the surface was fitted or smoothed was joined again",) if len(ways.centres) else ()
+    return Mends(ways.centres, np.maximum(ways.radii, least)).added(field, lattice), notes
 
 
 class _Doubts:

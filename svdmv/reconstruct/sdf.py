@@ -124,7 +124,7 @@ def reconstruct_sdf(
     notes += _alignment_notes(alignments, used)
     if denoise == "auto":
         denoise = DENOISE_STIFF_VOXELS if stiff else (DENOISE_DISAGREEING_VOXELS if disagree else DENOISE_VOXELS)
-    mesh, removed, joints = _mesh(field, float(denoise), begun, level=not disagree and views.depths is None)
+    mesh, removed, joints = _mesh(field, float(denoise), begun, level=views.depths is None)
     notes += joints
     if removed:
         notes.append(f"{removed} small or inner parts removed")
