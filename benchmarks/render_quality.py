@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shlex
 import subprocess
 import sys
@@ -33,6 +32,7 @@ import numpy as np
 
 from svdmv.core import Asset, MissingDependency, Orbit, ViewSet
 from svdmv.io.atomic import write_json
+from svdmv.io.stages import peak_memory_mb
 
 NUM_VIEWS, ELEVATION_DEG, RADIUS = 21, 20.0, 1.75
 VIEW_ORDER = tuple((4 + 9 * k + k // 7) % NUM_VIEWS for k in range(NUM_VIEWS))  # the first few are spread over it
@@ -94,7 +94,7 @@ def draw_one(scene: str, models: Path, size: int, shading: str, supersampling: i
     names = ("load_s", "light_s", "views_s", "png_s")
     figures: dict[str, Any] = {n: round(b - a, 3) for n, a, b in zip(names, clock, clock[1:], strict=False)}
     figures["orbit_cpu_s"] = round(clock[-1] - clock[0], 3)
-    figures["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    figures["peak_memory_mb"] = round(peak_memory_mb())
     figures["png_mb"] = round(num_bytes / 1e6, 3)
     figures["faces"] = len(prepared.scene.faces)
     figures["light_rays"] = 0 if prepared.baked is None else prepared.baked.num_rays

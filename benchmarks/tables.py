@@ -202,13 +202,12 @@ def render_quality(result: Result) -> str:
     for scene, about in result["scenes"].items():
         for row in about["rows"]:
             if "not_run" in row:
-                rows.append([scene, row["renderer"], "", "not run", "", "", ""])
+                rows.append([scene, row["renderer"], "", "not run", "", ""])
                 continue
             guessed = "" if row.get("views_timed", 21) == 21 else f" (from {row['views_timed']} views)"
-            memory = str(row.get("peak_memory_mb", ""))
             cost = f"{row['orbit_cpu_s']:.1f}{guessed}"
             compared = str(row.get("views_timed") or len(about["views_compared"]))
-            rows.append([scene, row["renderer"], row["samples"], cost, f"{row['psnr_db']:.1f}", compared, memory])
+            rows.append([scene, row["renderer"], row["samples"], cost, f"{row['psnr_db']:.1f}", compared])
     head = [
         "scene",
         "renderer",
@@ -216,7 +215,6 @@ def render_quality(result: Result) -> str:
         "CPU-s an orbit",
         "PSNR on the object, dB",
         "views compared",
-        "peak MB",
     ]
     conditions = f"{result['size_px']} px; reference: {result['reference']}"
     return rows_text(head, rows) + f"\n{conditions}. {result['hardware']['cpu']}; {result['remark']}.\n"
