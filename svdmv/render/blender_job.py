@@ -29,7 +29,7 @@ SENSOR_MM = 36.0
 
 
 def peak_memory_mb() -> float:
-    """Highest resident memory since this program began; what the system keeps for `getrusage` begins at its parent's."""
+    """Highest resident memory since this program began; that of `getrusage` begins at its parent's."""
     status = Path("/proc/self/status")
     if status.is_file():
         rows = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
