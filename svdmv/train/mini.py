@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from svdmv.core import DataError
+from svdmv.core import ConfigError, DataError
 from svdmv.dataset.object_source import ObjectSource
 from svdmv.dataset.orbits import OrbitStore
 from svdmv.dataset.renders import assemble, render_parts
@@ -89,17 +89,28 @@ def train_mini(config: TrainConfig, report: Report | None = None) -> bool:
     began, out = time.monotonic(), Path(config.out)
     device = resolved_device(config.device)
     team = team_from_environment(device)
-    prepared = prepared_latents(config, device, team, report)
-    if prepared is None:
+    settings = config.finetuning
+    if settings.num_steps == 0 and not config.start:
+        raise ConfigError(
+            "A network of random weights cannot be left as it is",
+            where="finetuning.num_steps",
+            seen="0, and no start",
+            expected="steps, or a checkpoint to begin from",
+            next_step="svdmv train ... finetuning.num_steps=6000, or start=CHECKPOINT",
+        )
+    begun = begun_model(config, device, team, report)
+    if begun is None:
         return False
-    model, store, latents = prepared
-    settings, (train, _) = config.finetuning, store.split(0.03)
-    scaling = float(model.vae.config.scaling_factor)
-    source = StoreBatches(store, latents, train, settings.batch, scaling, settings.seed)
-    left = config.minutes - (time.monotonic() - began) / 60
-    loop = Loop(left, device, team=team, accept_changes=config.accept_changes, report=_staged(report, "finetune"))
-    if not finetune(model, source, settings, out / "finetuning", loop):
-        return False
+    model, store = begun
+    if settings.num_steps:
+        latents = _latents(model, store, config, out, device, team, _staged(report, "encode"))
+        train, _ = store.split(0.03)
+        scaling = float(model.vae.config.scaling_factor)
+        source = StoreBatches(store, latents, train, settings.batch, scaling, settings.seed)
+        left = config.minutes - (time.monotonic() - began) / 60
+        loop = Loop(left, device, team=team, accept_changes=config.accept_changes, report=_staged(report, "finetune"))
+        if not finetune(model, source, settings, out / "finetuning", loop):
+            return False
     if not team.writes:
         return True
     save_checkpoint(model, Path(config.checkpoint), overwrite=True)
@@ -129,7 +140,20 @@ def train_ablation(config: TrainConfig, report: Report | None = None) -> Path | 
 def prepared_latents(
     config: TrainConfig, device: str, team: Team, report: Report | None = None
 ) -> tuple[SvdMv, OrbitStore, LatentOrbits] | None:
-    """Rendered orbits, a trained autoencoder with fresh networks around it, latents; None when time is spent."""
+    """`begun_model` and the latents of its orbits; None when time is spent."""
+    begun = begun_model(config, device, team, report)
+    if begun is None:
+        return None
+    told = _staged(report, "encode")
+    return *begun, _latents(*begun, config, Path(config.out), device, team, told)
+
+
+def begun_model(
+    config: TrainConfig, device: str, team: Team, report: Report | None = None
+) -> tuple[SvdMv, OrbitStore] | None:
+    """A trained autoencoder with the start's networks around it, or fresh ones, and the rendered orbits; None when
+    time is spent.
+    """
     began, out = time.monotonic(), Path(config.out)
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -168,7 +192,7 @@ def prepared_latents(
     model = new_model(config, vae)
     if start is not None:
         begin_from(model, start)
-    return model, store, _latents(model, store, config, out, device, team, _staged(report, "encode"))
+    return model, store
 
 
 def _staged(report: Report | None, stage: str) -> Callable[[int, int], None]:

@@ -49,7 +49,7 @@ class Finetuning:
 
     def __post_init__(self) -> None:
         checks: list[tuple[str, Any, bool, str]] = [
-            ("num_steps", self.num_steps, self.num_steps > 0, "1 or more"),
+            ("num_steps", self.num_steps, self.num_steps >= 0, "0 (the start as it is) or more"),
             ("batch", self.batch, self.batch > 0, "1 or more"),
             ("micro_batch", self.micro_batch, self.micro_batch >= 0, "0 or more"),
             ("optimizer", self.optimizer, self.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS)),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from test_train_recipe import SMALL, small_data
@@ -128,15 +127,24 @@ def test_a_start_of_another_network_is_refused_in_a_sentence() -> None:
 
 
 def test_from_a_small_checkpoint_to_one_of_twice_the_size(tmp_path: Path) -> None:
-    data, out = small_data(tmp_path), tmp_path / "large"
-    small = train_config([*SMALL, f"data_dir={data}", f"out={tmp_path / 's'}", f"checkpoint={tmp_path / 's' / 'c'}"])
-    assert train_mini(small)
-    changed = [
-        f"data_dir={data}", f"out={out}", f"checkpoint={out / 'c'}", f"start={tmp_path / 's' / 'c'}",
-        "rendering.size=32", "autoencoder_shape.image_size=32", "autoencoder_shape.channels=[32,32,32]",
-    ]  # fmt: skip
-    assert train_mini(train_config([*SMALL, *changed]))
-    made = load_checkpoint(str(out / "c"))
-    assert made.info.image_size == 32
-    assert made.latent_shape == load_checkpoint(str(tmp_path / "s" / "c")).latent_shape
-    assert np.load(out / "latents.npy", mmap_mode="r").shape[-1] == made.latent_shape[-1]
+    """Trained on, or with the UNet as it is."""
+    data, start = small_data(tmp_path), tmp_path / "s" / "c"
+    assert train_mini(train_config([*SMALL, f"data_dir={data}", f"out={tmp_path / 's'}", f"checkpoint={start}"]))
+    small = load_checkpoint(str(start))
+    for steps in (0, 2):
+        out = tmp_path / f"large{steps}"
+        changed = [
+            f"data_dir={data}", f"out={out}", f"checkpoint={out / 'c'}", f"start={start}", "rendering.size=32",
+            "autoencoder_shape.image_size=32", "autoencoder_shape.channels=[32,32,32]", f"finetuning.num_steps={steps}",
+        ]  # fmt: skip
+        assert train_mini(train_config([*SMALL, *changed]))
+        made = load_checkpoint(str(out / "c"))
+        assert made.info.image_size == 32
+        assert made.latent_shape == small.latent_shape
+        assert same_weights(made.unet, small.unet) == (steps == 0)
+        assert (out / "latents.npy").is_file() == (steps > 0)
+
+
+def test_random_weights_are_not_left_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be left as it is"):
+        train_mini(train_config([*SMALL, f"out={tmp_path / 'out'}", "finetuning.num_steps=0"]))
