@@ -371,7 +371,25 @@ def recon_quality(result: Result) -> str:
     memory = result.get("peak_memory_mb", {})
     said = ", ".join(f"{name} {value:.0f} MB" for name, value in memory.items())
     text = f"\nPeak memory of a fresh process: {said}.\n" if said else ""
-    return rows_text([*head, "CPU-s"], rows) + _alignment_gains(result["rows"]) + text
+    return (
+        rows_text([*head, "CPU-s"], rows)
+        + _against_usual_elevation(result["rows"])
+        + _alignment_gains(result["rows"])
+        + text
+    )
+
+
+def _against_usual_elevation(rows: list[Result]) -> str:
+    """The fit's Chamfer distance at other elevations, against the same scans at the usual one."""
+    usual = {row["object"]: row["chamfer_percent"] for row in rows if (row["job"], row["method"]) == ("clean", "sdf")}
+    ratios: dict[float, list[float]] = {}
+    for row in rows:
+        if (row["job"], row["method"]) == ("elevation", "sdf") and row["object"] in usual:
+            ratios.setdefault(row["elevation_deg"], []).append(row["chamfer_percent"] / usual[row["object"]])
+    if not ratios:
+        return ""
+    said = ", ".join(f"{degrees:g} deg {median(found):.2f} ({len(found)})" for degrees, found in ratios.items())
+    return f"\nChamfer distance of `sdf` against the same scans at 15 deg, median ratio (scans): {said}.\n"
 
 
 def _alignment_gains(rows: list[Result]) -> str:
