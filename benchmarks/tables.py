@@ -123,7 +123,7 @@ def sampling_settings(result: Result) -> str:
         for row in result["rows"]
     ]
     head = ["sampler", "steps", "guidance", "PSNR on the object, dB", "IoU", "LPIPS (alex)", "change", "CPU-s"]
-    about = f"{result['orbits']} orbits of held-out objects, 64 px; change: from view to view, against the truth's."
+    about = f"{result['orbits']} held-out orbits at the model's size; change: from view to view, against the truth's."
     return rows_text(head, rows) + f"\n{about}\n"
 
 
@@ -155,6 +155,8 @@ def curve(result: Result) -> str:
     """Some rows of the training curves."""
     text = []
     for name, title in (("autoencoder", "autoencoder loss"), ("finetuning", "UNet loss")):
+        if name not in result:
+            continue
         rows = result[name]
         picked = [rows[round(k * (len(rows) - 1) / 7)] for k in range(8)]
         cells = [[title, *(f"{row['loss']:.3f}" for row in picked)]]
@@ -476,6 +478,7 @@ TABLES: dict[str, tuple[str, Callable[[Result], str]]] = {
     "render_goals": ("render_quality.json", render_goals),
     "render_speed": ("render_speed.json", render_speed),
     "data_build": ("data_build_256.json", data_build),
+    "data_build_576": ("data_build_576.json", data_build),
     "data_stages": ("data_stages.json", data_stages),
     "data_cost": ("data_stages.json", data_cost),
     "worker_memory": ("data_worker_memory.json", worker_memory),

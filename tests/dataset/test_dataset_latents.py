@@ -137,7 +137,7 @@ def test_the_command_encodes_once_under_the_name_of_the_weights(
     from svdmv.diffusion.checkpoint import load_checkpoint
     from svdmv.diffusion.encoding import encoded_views
 
-    plan = Plan.made(objects(3), replace(RULE, size=64, num_views=2, orbits_per_object=1), RejectRules(), 0, 2)
+    plan = Plan.made(objects(3), replace(RULE, size=128, num_views=2, orbits_per_object=1), RejectRules(), 0, 2)
     data = tmp_path / "data"
     assert build(plan, data, command=COMMAND).complete
     asked = [f"data={data}", "device=cpu"]
@@ -159,7 +159,7 @@ def test_the_command_encodes_once_under_the_name_of_the_weights(
         for name, value in expected.items():
             assert np.allclose(sample.arrays[name], value, atol=2e-2), name
     with pytest.raises(ConfigError, match="does not take these pictures"):
-        encoded_views(model, np.zeros((1, 4, 61, 64), np.float32))
+        encoded_views(model, np.zeros((1, 4, 125, 128), np.float32))
     with pytest.raises(ConfigError, match="chunk"):
         latents([*asked, "chunk=0"])
     with pytest.raises(DataError, match="no readable data set"):
