@@ -123,7 +123,7 @@ def sampling_settings(result: Result) -> str:
         for row in result["rows"]
     ]
     head = ["sampler", "steps", "guidance", "PSNR on the object, dB", "IoU", "LPIPS (alex)", "change", "CPU-s"]
-    about = f"{result['orbits']} held-out orbits at the model's size; change: from view to view, against the truth's."
+    about = f"{result['orbits']} orbits of held-out objects; change: from view to view, against the truth's."
     return rows_text(head, rows) + f"\n{about}\n"
 
 
