@@ -113,7 +113,7 @@ OrbitKind = Annotated[
 ]
 Fast = Annotated[
     bool,
-    typer.Option("--fast", help="Half the checkpoint's steps, by dpmpp_2m, where --steps, --sampler do not say else."),
+    typer.Option("--fast", help="Half the checkpoint's steps, where --steps does not say else."),
 ]
 ForegroundRatio = Annotated[
     float | None,

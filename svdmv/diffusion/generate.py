@@ -35,7 +35,7 @@ class Sampling:
     elevation_deg: elevation of the input view, absolute degrees; the whole orbit stands at it.
     seed: of the first picture; picture k of a batch uses seed + k, whatever the batch size.
     orbit: static, or, where the checkpoint is told every view's camera, sine or dynamic (from the seed).
-    fast: half the checkpoint's steps, of a second-order sampler, where these are not given.
+    fast: half the checkpoint's steps, where these are not given.
     """
 
     elevation_deg: float = 10.0
@@ -50,14 +50,12 @@ class Sampling:
 
     def resolved(self, info: CheckpointInfo) -> Sampling:
         """With the checkpoint's defaults filled in and every value checked; raises ConfigError."""
-        usual_steps, usual_sampler = info.num_steps, info.sampler
-        if self.fast:
-            usual_steps, usual_sampler = math.ceil(info.num_steps / 2), "dpmpp_2m"
+        usual_steps = math.ceil(info.num_steps / 2) if self.fast else info.num_steps
         made = replace(
             self,
             num_steps=usual_steps if self.num_steps is None else self.num_steps,
             guidance=info.guidance if self.guidance is None else self.guidance,
-            sampler=usual_sampler if self.sampler is None else self.sampler,
+            sampler=info.sampler if self.sampler is None else self.sampler,
             noise_aug=info.noise_aug if self.noise_aug is None else self.noise_aug,
             decode_chunk=info.decode_chunk if self.decode_chunk is None else self.decode_chunk,
         )
